@@ -1,0 +1,92 @@
+"""What a training shows while it runs: progress, pictures."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, RichProgressBar
+from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+
+from realsr_mod.pictures import comparison_grid
+from realsr_mod.types import SRBatch
+
+
+class LineProgress(Callback):
+    """Progress as plain lines, for log files and other places that are no terminal."""
+
+    def __init__(self, every_percent: int = 5) -> None:
+        self.every_percent = every_percent
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.started, self.first_step = time.monotonic(), trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: SRBatch, batch_idx: int
+    ) -> None:
+        done, total = batch.step + 1, trainer.num_training_batches
+        if not trainer.is_global_zero or (done % max(1, total * self.every_percent // 100) and done != total):
+            return
+        elapsed = time.monotonic() - self.started
+        left = elapsed / max(1, done - self.first_step) * (total - done)
+        metrics = {name: float(value) for name, value in trainer.progress_bar_metrics.items()}
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items() if name != "v_num")
+        print(f"step {done}/{total}  {shown}  [{elapsed:.0f} s, {left:.0f} s left]", flush=True)
+
+
+class StepBar(RichProgressBar):
+    """A bar over the steps of the whole training, which is one epoch."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return "training"
+
+
+def progress() -> Callback:
+    """A progress bar in a terminal, plain lines elsewhere."""
+    return StepBar() if sys.stdout.isatty() else LineProgress()
+
+
+class PictureGrid(Callback):
+    """After each validation, save LR, bicubic, SR and HR side by side, and send the grid to the loggers.
+
+    Args:
+        folder: where `step_000500.png` and, for the newest, `latest.png` go.
+        pictures: at most so many validation pictures, evenly spread.
+        crop_px: side of the shown centre crop, in HR pixels.
+    """
+
+    def __init__(self, folder: str | Path, pictures: int = 4, crop_px: int = 192) -> None:
+        self.folder, self.pictures, self.crop_px = Path(folder), pictures, crop_px
+        self._rows: list[dict[str, Any]] = []
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: dict[str, Any],
+        batch: SRBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        batches = int(sum(trainer.num_val_batches)) or 1
+        every = max(1, batches // self.pictures)
+        if trainer.is_global_zero and batch_idx % every == 0 and len(self._rows) < self.pictures:
+            pictures = {"LR": batch.lr, "bicubic": outputs["bicubic"], "SR": outputs["sr"], "HR": batch.hr}
+            self._rows.append({name: picture[0].cpu() for name, picture in pictures.items()})
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not self._rows:
+            return
+        grid = comparison_grid(self._rows, pl_module.network.scale, self.crop_px)
+        self._rows = []
+        self.folder.mkdir(parents=True, exist_ok=True)
+        grid.save(self.folder / f"step_{trainer.global_step:06d}.png")
+        grid.save(self.folder / "latest.png")
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.log_image("val/pictures", [grid])
+            elif isinstance(logger, TensorBoardLogger):
+                import numpy as np
+
+                logger.experiment.add_image("val/pictures", np.asarray(grid), trainer.global_step, dataformats="HWC")

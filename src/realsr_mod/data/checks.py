@@ -1,0 +1,152 @@
+"""Look at every image file once before training starts, so that a bad one is named now and not after three days."""
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pytorch_lightning.utilities import rank_zero_only, rank_zero_warn
+from rich.progress import Progress
+
+from realsr_mod.data.images import ImageReadError, image_size
+
+OnBadImage = Literal["skip", "error"]
+Size = tuple[int, int]  # height and width
+
+_PROGRESS_AFTER_S = 1.0
+_THREADS = 8  # headers are mostly waiting for the disk
+_NAMED_IN_MESSAGE = 5
+
+
+@dataclass
+class CheckedImages:
+    """The files that can be used, with their (height, width), and those that cannot, with the reason."""
+
+    sizes: dict[Path, Size] = field(default_factory=dict)
+    bad: dict[Path, str] = field(default_factory=dict)
+
+
+def check_images(
+    paths: Sequence[Path], min_side_px: int, on_bad_image: OnBadImage = "skip", cache_dir: Path | None = None
+) -> CheckedImages:
+    """Read the header of every file, unless it was read before and has not changed since.
+
+    What was read is remembered in `cache_dir`, by default the user's cache folder. A file that cannot be read, or
+    whose shorter side is under `min_side_px`, is bad: left out with a warning that names it, or with
+    `on_bad_image="error"` a ValueError. Raises ValueError if no good file is left.
+    """
+    if on_bad_image not in ("skip", "error"):
+        raise ValueError(f"on_bad_image must be 'skip' or 'error', got {on_bad_image!r}")
+    checked = CheckedImages()
+    for path, seen in zip(paths, _headers(paths, cache_dir or default_cache_dir()), strict=True):
+        if isinstance(seen, str):
+            checked.bad[path] = seen
+        elif min(seen) < min_side_px:
+            checked.bad[path] = f"too small: {seen[0]}x{seen[1]}, the shorter side must have {min_side_px} pixels"
+        else:
+            checked.sizes[path] = seen
+    if checked.bad:
+        _report(checked, on_bad_image)
+    return checked
+
+
+def list_some(lines: Iterable[str]) -> str:
+    """The first few lines and how many more there are, one to a row, for a message."""
+    lines = list(lines)
+    more = [f"... and {len(lines) - _NAMED_IN_MESSAGE} more"] if len(lines) > _NAMED_IN_MESSAGE else []
+    return "".join(f"\n  {line}" for line in [*lines[:_NAMED_IN_MESSAGE], *more])
+
+
+def default_cache_dir() -> Path:
+    """The user's cache folder for this library: `$XDG_CACHE_HOME/realsr_mod` or `~/.cache/realsr_mod`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "realsr_mod"
+
+
+def _report(checked: CheckedImages, on_bad_image: OnBadImage) -> None:
+    bad = list_some(f"{path}: {reason}" for path, reason in checked.bad.items())
+    count = f"{len(checked.bad)} of {len(checked.bad) + len(checked.sizes)} images cannot be used"
+    if not checked.sizes:
+        raise ValueError(f"{count}:{bad}\nRepair or replace them, or choose another folder (data.root=...)")
+    if on_bad_image == "error":
+        raise ValueError(f"{count}:{bad}\nRepair or remove them, or leave them out with data.on_bad_image=skip")
+    rank_zero_warn(f"{count} and are left out:{bad}")
+
+
+def _headers(paths: Sequence[Path], cache_dir: Path) -> Iterator[Size | str]:
+    """The size of each file, or why it cannot be read; asks the cache first.
+
+    Only sizes are remembered: what made a file unreadable, rights for instance, may be repaired without changing it.
+    """
+    paths = [path.absolute() for path in paths]
+    cache_file = cache_dir / f"image-sizes-{_folder_key(paths)}.json"
+    cache = _load(cache_file)
+    stamps = {path: _stamp(path) for path in paths}
+    known = {path: tuple(cache[str(path)][2:]) for path in paths if cache.get(str(path), [])[:2] == stamps[path]}
+    unknown = [path for path in paths if path not in known]
+    headers = known | dict(zip(unknown, _read_headers(unknown), strict=True))
+    if unknown:
+        _save(cache_file, {str(p): [*stamps[p], *header] for p, header in headers.items() if isinstance(header, tuple)})
+    return (headers[path] for path in paths)
+
+
+def _read_headers(paths: Sequence[Path]) -> Iterator[Size | str]:
+    """Read headers in parallel; a progress bar appears if it takes long."""
+    started = time.monotonic()
+    progress = Progress(transient=True, disable=rank_zero_only.rank != 0)
+    task = progress.add_task("checking images", total=len(paths))
+    try:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for header in pool.map(_read_header, paths):
+                progress.advance(task)
+                if time.monotonic() - started > _PROGRESS_AFTER_S:
+                    progress.start()  # does nothing the second time
+                yield header
+    finally:
+        if progress.live.is_started:
+            progress.stop()
+
+
+def _read_header(path: Path) -> Size | str:
+    try:
+        return image_size(path)
+    except ImageReadError as error:
+        return error.reason
+
+
+def _stamp(path: Path) -> list[int]:
+    """What changes when a file does: time of the last write and length. Zeros for a file that is not there."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return [0, 0]
+    return [stat.st_mtime_ns, stat.st_size]
+
+
+def _folder_key(paths: Sequence[Path]) -> str:
+    folder = os.path.commonpath([path.parent for path in paths]) if paths else ""
+    return hashlib.sha256(folder.encode()).hexdigest()[:16]
+
+
+def _load(cache_file: Path) -> dict[str, list[int]]:
+    try:
+        cache = json.loads(cache_file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}  # none yet, or damaged: the files are read again
+    return cache if isinstance(cache, dict) else {}
+
+
+def _save(cache_file: Path, cache: dict[str, list[int]]) -> None:
+    """Replace the cache in one move, so that processes started together never read half a file."""
+    try:
+        cache_file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=cache_file.parent, delete=False, encoding="utf-8") as file:
+            json.dump(cache, file)
+        os.replace(file.name, cache_file)
+    except OSError:
+        pass  # a home folder that cannot be written costs time at the next start, nothing else

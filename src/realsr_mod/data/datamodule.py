@@ -1,0 +1,290 @@
+"""Photos to batches. The one place where pictures become float and are degraded: on the batch's device, after transfer.
+
+Legend: B batch, C = 3 colours, H and W the high-resolution size.
+"""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from realsr_mod.data.checks import OnBadImage, Size, check_images
+from realsr_mod.data.images import find_images
+from realsr_mod.data.pairs import check_pair_sizes, match_pairs
+from realsr_mod.data.patches import (
+    Photo,
+    PhotoStore,
+    RawBatch,
+    TrainPatches,
+    WholePhotos,
+    collate_training,
+    collate_validation,
+)
+from realsr_mod.data.photos import embedded_photos
+from realsr_mod.data.sampler import StepBatchSampler, StepLoader
+from realsr_mod.data.split import split_by_name, without
+from realsr_mod.degradations.base import Degradation, map_params
+from realsr_mod.rng import derive_seed, step_generator
+from realsr_mod.types import SRBatch
+
+log = logging.getLogger(__name__)
+
+_VALIDATION = 103  # validation degradations are the same in every run, whatever its seed
+
+
+class SRDataModule(pl.LightningDataModule, ABC):
+    """Training patches and whole validation photos, as `SRBatch`. Subclasses say where the photos are.
+
+    The trainer must be made with `use_distributed_sampler=False`: the order and the ranks' shares are decided here.
+
+    Args:
+        scale: how many times larger the ground truth is.
+        degradation: makes the low-resolution pictures; None if they are real ones from disk.
+        hr_crop_px: side of a training patch in the ground truth, a multiple of the scale.
+        batch_size: patches per step and device.
+        seed: decides order, crops and degradations of the training.
+        num_workers: processes that read photos; the batches do not depend on it.
+        val_draws: with how many different degradations every validation photo is degraded, the same ones each time.
+        val_crop_px: validate on the centre of larger photos, at most so many pixels wide and high; None for all of it.
+        min_side_px: photos with a shorter side are bad.
+        on_bad_image: bad photos at the start of the training: "skip" (named and counted) or "error".
+        on_late_bad_image: photos that break while the training runs: "skip" (replaced by the next) or "error".
+        cache_gib: memory for decoded training photos, over all workers, and as much again for validation photos.
+    """
+
+    allow_zero_length_dataloader_with_multiple_devices = True  # there may be more ranks than validation photos
+
+    def __init__(
+        self,
+        scale: int,
+        degradation: Degradation | None = None,
+        hr_crop_px: int = 96,
+        batch_size: int = 16,
+        seed: int = 0,
+        num_workers: int = 0,
+        val_draws: int = 1,
+        val_crop_px: int | None = None,
+        min_side_px: int = 32,
+        on_bad_image: OnBadImage = "skip",
+        on_late_bad_image: OnBadImage = "skip",
+        cache_gib: float = 1.0,
+    ) -> None:
+        super().__init__()
+        if hr_crop_px < scale or hr_crop_px % scale:
+            raise ValueError(
+                f"data.hr_crop_px must be a multiple of scale={scale}, got {hr_crop_px}; "
+                f"take {max(1, hr_crop_px // scale) * scale}"
+            )
+        if degradation is not None and degradation.scale != scale:
+            raise ValueError(
+                f"the degradation has scale {degradation.scale}, the data have scale {scale}; set one scale"
+            )
+        if on_late_bad_image not in ("skip", "error"):
+            raise ValueError(f"data.on_late_bad_image must be 'skip' or 'error', got {on_late_bad_image!r}")
+        if val_draws < 1:
+            raise ValueError(f"data.val_draws must be at least 1, got {val_draws}")
+        self.scale, self.degradation, self.seed = scale, degradation, seed
+        self.hr_crop_px, self.batch_size, self.num_workers = hr_crop_px, batch_size, num_workers
+        self.val_draws, self.val_crop_px = val_draws, val_crop_px
+        self.min_side_px, self.cache_gib = min_side_px, cache_gib
+        self.on_bad_image, self.on_late_bad_image = on_bad_image, on_late_bad_image
+        self.train_photos: list[Photo] = []
+        self.val_photos: list[Photo] = []
+        self.skipped_pictures: dict[str, str] = {}  # reason by path, of all that were left out or replaced
+
+    @abstractmethod
+    def find_photos(self) -> tuple[list[Photo], list[Photo]]:
+        """The photos to train on and those to validate on, checked. Sets nothing."""
+
+    def setup(self, stage: str | None = None) -> None:
+        """Find and check the photos, once."""
+        if self.train_photos:
+            return
+        train, val = self.find_photos()
+        if not train or not val:
+            raise ValueError(f"{len(train)} photos to train on and {len(val)} to validate on; both need at least one")
+        self.train_photos, self.val_photos = train, val
+        log.info(
+            "%d photos to train on, %d to validate on, %d left out",
+            len(self.train_photos), len(self.val_photos), len(self.skipped_pictures),
+        )  # fmt: skip
+
+    def check(self, paths: Sequence[Path], min_side_px: int) -> dict[Path, Size]:
+        """Look at every file once: the sizes of the good ones. Bad ones go to `skipped_pictures`, or raise."""
+        checked = check_images(paths, min_side_px, self.on_bad_image)
+        self.skipped_pictures |= {str(path): reason for path, reason in checked.bad.items()}
+        return checked.sizes
+
+    def train_dataloader(self) -> StepLoader:
+        """All steps of the training, or those that are left after the one that a checkpoint was written at."""
+        self.setup()
+        sampler = StepBatchSampler(
+            len(self.train_photos), self.batch_size, self._num_steps(), self.seed, self._rank, self._world_size
+        )
+        dataset = TrainPatches(self._store(self.train_photos), self.hr_crop_px, self.seed)
+        return StepLoader(
+            dataset,
+            batch_sampler=sampler,
+            collate_fn=collate_training,
+            steps_done=self._steps_done,
+            **self._loader_options(),
+        )
+
+    def val_dataloader(self) -> DataLoader:
+        """Whole photos one by one; each rank has its share, and none is repeated to make the shares equal."""
+        self.setup()
+        dataset = WholePhotos(self._store(self.val_photos), self.val_draws, self.val_crop_px)
+        share = range(self._rank, len(dataset), self._world_size)
+        return DataLoader(dataset, batch_size=1, sampler=share, collate_fn=collate_validation, **self._loader_options())
+
+    @torch.no_grad()
+    def on_after_batch_transfer(self, batch: RawBatch, dataloader_idx: int = 0) -> SRBatch:
+        """Make float pictures of a batch and, unless it holds real pairs, degrade them, all on the batch's device."""
+        self._report_broken(batch.broken)
+        hr_BCHW = _to_float(batch.hr)
+        if batch.lr is not None:
+            return SRBatch(_to_float(batch.lr), hr_BCHW, {}, batch.step or 0, batch.names)
+        degradation = self.degradation.to(hr_BCHW.device)
+        params = self._draw_params(hr_BCHW, batch)
+        with torch.autocast(hr_BCHW.device.type, enabled=False):
+            lr_BCHW, target_BCHW = degradation(hr_BCHW, params), degradation.target(hr_BCHW)
+        return SRBatch(lr_BCHW, target_BCHW, params, batch.step or 0, batch.names)
+
+    def _draw_params(self, hr_BCHW: Tensor, batch: RawBatch) -> dict[str, Any]:
+        """Training: by seed, rank and step. Validation: by photo and draw, on the CPU so that all devices agree."""
+        if batch.step is not None:
+            generator = step_generator(self.seed, self._rank, batch.step, hr_BCHW.device)
+            return self.degradation.sample(tuple(hr_BCHW.shape), generator)
+        generator = torch.Generator().manual_seed(derive_seed(_VALIDATION, batch.item))
+        params = self.degradation.sample(tuple(hr_BCHW.shape), generator)
+        return map_params(params, lambda tensor: tensor.to(hr_BCHW.device))
+
+    def _report_broken(self, broken: dict[str, str]) -> None:
+        news = {path: reason for path, reason in broken.items() if path not in self.skipped_pictures}
+        self.skipped_pictures |= news
+        for path, reason in news.items():
+            log.warning("%s: %s; it is replaced by the next photo for the rest of this run", path, reason)
+
+    def _store(self, photos: Sequence[Photo]) -> PhotoStore:
+        cache_bytes = int(self.cache_gib * 2**30) // max(1, self.num_workers)
+        return PhotoStore(photos, self.scale, cache_bytes, self.on_late_bad_image)
+
+    def _loader_options(self) -> dict[str, Any]:
+        return {
+            "num_workers": self.num_workers,
+            "persistent_workers": self.num_workers > 0,
+            "pin_memory": torch.cuda.is_available(),
+            "generator": torch.Generator(),  # a loader draws a number for its workers: not from the global state
+        }
+
+    @property
+    def _rank(self) -> int:
+        return self.trainer.global_rank if self.trainer else 0
+
+    @property
+    def _world_size(self) -> int:
+        return self.trainer.world_size if self.trainer else 1
+
+    def _num_steps(self) -> int:
+        """Batches of the whole training, which is one epoch."""
+        if self.trainer is None or self.trainer.max_steps < 1:
+            raise ValueError("the number of training steps is not known; set trainer.max_steps")
+        return self.trainer.max_steps * self.trainer.accumulate_grad_batches
+
+    def _steps_done(self) -> int:
+        """Lightning's own count of batches trained on; it goes through its checkpoints."""
+        return self.trainer.fit_loop.epoch_loop.batch_progress.total.processed
+
+
+class EmbeddedDataModule(SRDataModule):
+    """The photos that come with scikit-image and scikit-learn, with their fixed split (`photos.py`)."""
+
+    def __init__(self, degradation: Degradation, **common: Any) -> None:
+        super().__init__(degradation=degradation, **common)
+
+    def find_photos(self) -> tuple[list[Photo], list[Photo]]:
+        train, val = ([Photo(path.stem, path) for path in paths] for paths in embedded_photos())
+        good = self.check([photo.hr for photo in train + val], self.min_side_px)
+        return [photo for photo in train if photo.hr in good], [photo for photo in val if photo.hr in good]
+
+
+class FolderDataModule(SRDataModule):
+    """Photos of one's own.
+
+    Args:
+        root: folder of photos, searched with all folders inside it.
+        val_root: folder of validation photos; None takes `val_count` photos out of `root`.
+        val_count: how many; which ones depends on the names alone, so adding photos hardly changes the choice.
+        common: SRDataModule's arguments.
+    """
+
+    def __init__(
+        self, root: str, degradation: Degradation, val_root: str | None = None, val_count: int = 8, **common: Any
+    ) -> None:
+        super().__init__(degradation=degradation, **common)
+        self.root, self.val_root, self.val_count = root, val_root, val_count
+
+    def find_photos(self) -> tuple[list[Photo], list[Photo]]:
+        photos = self._photos_in(self.root)
+        if self.val_root is not None:
+            held_out = self._photos_in(self.val_root)
+            return without(photos, held_out), held_out
+        return split_by_name(photos, self.val_count)
+
+    def _photos_in(self, root: str) -> list[Photo]:
+        folder = Path(root).expanduser()
+        good = self.check(find_images(folder), self.min_side_px)
+        return [Photo(path.relative_to(folder).as_posix(), path) for path in good]
+
+
+class PairedDataModule(SRDataModule):
+    """Real pairs: two folders that hold the same pictures, under the same names, at both resolutions.
+
+    Args:
+        hr_root: folder of high-resolution pictures.
+        lr_root: folder of low-resolution ones, exactly `scale` times smaller.
+        val_hr_root, val_lr_root: the same for validation; None takes `val_count` pairs out of the training folders.
+        val_count: how many.
+        common: SRDataModule's arguments.
+    """
+
+    def __init__(
+        self,
+        hr_root: str,
+        lr_root: str,
+        val_hr_root: str | None = None,
+        val_lr_root: str | None = None,
+        val_count: int = 4,
+        **common: Any,
+    ) -> None:
+        super().__init__(degradation=None, **common)
+        if (val_hr_root is None) != (val_lr_root is None):
+            raise ValueError("give both data.val_hr_root and data.val_lr_root, or neither")
+        self.hr_root, self.lr_root = hr_root, lr_root
+        self.val_hr_root, self.val_lr_root, self.val_count = val_hr_root, val_lr_root, val_count
+
+    def find_photos(self) -> tuple[list[Photo], list[Photo]]:
+        photos = self._pairs_in(self.hr_root, self.lr_root)
+        if self.val_hr_root is not None:
+            held_out = self._pairs_in(self.val_hr_root, self.val_lr_root)
+            return without(photos, held_out), held_out
+        return split_by_name(photos, self.val_count)
+
+    def _pairs_in(self, hr_root: str, lr_root: str) -> list[Photo]:
+        photos = match_pairs(hr_root, lr_root)
+        sizes = self.check([photo.hr for photo in photos], self.min_side_px)
+        sizes |= self.check([photo.lr for photo in photos], max(1, self.min_side_px // self.scale))
+        photos = [photo for photo in photos if photo.hr in sizes and photo.lr in sizes]
+        check_pair_sizes(photos, sizes, self.scale)
+        return photos
+
+
+def _to_float(pixels_BHWC: Tensor) -> Tensor:
+    """uint8 (B, H, W, C) to float32 (B, C, H, W) in [0, 1], contiguous."""
+    return pixels_BHWC.permute(0, 3, 1, 2).contiguous().float() / 255

@@ -1,0 +1,69 @@
+"""Which low-resolution file belongs to which high-resolution one, and whether the two fit."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from realsr_mod.data.checks import list_some
+from realsr_mod.data.images import find_images, image_size
+from realsr_mod.data.patches import Photo
+
+_REMEDY = "HR and LR folders must hold the same pictures under the same names (the suffix may differ)"
+
+
+def find_pairs(hr_root: Path | str, lr_root: Path | str, scale: int) -> list[tuple[Path, Path]]:
+    """The (HR, LR) files of two folders of pairs, sorted by name, refusing whatever does not fit.
+
+    Raises as `match_pairs` and `check_pair_sizes` do, and ImageReadError for a file that is not a picture.
+    """
+    photos = match_pairs(hr_root, lr_root)
+    check_pair_sizes(photos, {path: image_size(path) for photo in photos for path in (photo.hr, photo.lr)}, scale)
+    return [(photo.hr, photo.lr) for photo in photos]
+
+
+def match_pairs(hr_root: Path | str, lr_root: Path | str) -> list[Photo]:
+    """Match the images of two folders by their path inside the folder, without the suffix.
+
+    Raises ValueError naming the files if one has no partner or a name is not unique, FileNotFoundError if a folder
+    is missing or empty.
+    """
+    hr, lr = _by_name(hr_root), _by_name(lr_root)
+    alone = [f"{hr[name]}: no LR partner" for name in sorted(hr.keys() - lr.keys())]
+    alone += [f"{lr[name]}: no HR partner" for name in sorted(lr.keys() - hr.keys())]
+    if alone:
+        raise ValueError(
+            f"{len(alone)} images have no partner: {len(hr)} in {hr_root}, {len(lr)} in {lr_root}."
+            f"{list_some(alone)}\n{_REMEDY}"
+        )
+    return [Photo(name, hr[name], lr[name]) for name in sorted(hr)]
+
+
+def check_pair_sizes(photos: list[Photo], sizes: Mapping[Path, tuple[int, int]], scale: int) -> None:
+    """Raise ValueError, naming the files, unless every HR picture is exactly `scale` times as large as its LR one."""
+    wrong = []
+    for photo in photos:
+        (height, width), (lr_height, lr_width) = sizes[photo.hr], sizes[photo.lr]
+        if (height, width) != (scale * lr_height, scale * lr_width):
+            expected = f"{height / scale:g}x{width / scale:g}"
+            wrong.append(
+                f"{photo.name}: HR is {height}x{width} but LR is {lr_height}x{lr_width}; "
+                f"at scale {scale} LR must be {expected}"
+            )
+    if wrong:
+        raise ValueError(
+            f"{len(wrong)} of {len(photos)} pairs do not fit (height x width):{list_some(wrong)}\n"
+            "Check scale, or that both folders hold the same pictures"
+        )
+
+
+def _by_name(root: Path | str) -> dict[str, Path]:
+    root = Path(root).expanduser()
+    paths = find_images(root)
+    names = [path.relative_to(root).with_suffix("").as_posix() for path in paths]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"{len(twice)} names in {root} belong to several files that differ only in their suffix:"
+            f"{list_some(twice)}\nKeep one of each"
+        )
+    return dict(zip(names, paths, strict=True))

@@ -1,0 +1,196 @@
+"""Photos to arrays of equal size: training patches and whole validation photos, in 8 bits.
+
+Legend: B batch, H and W the high-resolution size, C = 3 colours, s the scale.
+"""
+
+import os
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the network for a newer version
+
+import albumentations as A
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from realsr_mod.data.checks import OnBadImage
+from realsr_mod.data.images import ImageReadError, read_rgb
+from realsr_mod.data.sampler import Slot
+from realsr_mod.rng import derive_seed
+
+_CROP = 102  # keeps these seeds apart from those drawn for other purposes
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture on disk; `lr` is its real low-resolution version, if there is one."""
+
+    name: str
+    hr: Path
+    lr: Path | None = None
+
+
+class RawBatch(NamedTuple):
+    """What travels to the device. Training batches have a step, validation batches (of one row) an item number."""
+
+    hr: Tensor  # (B, H, W, 3) uint8
+    lr: Tensor | None  # (B, H/s, W/s, 3) uint8, real pairs only
+    names: list[str]
+    step: int | None
+    item: int | None
+    broken: dict[str, str]  # photos that could not be read and were replaced: reason by path
+
+
+class Patch(NamedTuple):
+    """One row of a batch, before it is joined with the others."""
+
+    hr: np.ndarray
+    lr: np.ndarray | None
+    name: str
+    broken: dict[str, str]
+
+
+class PhotoStore:
+    """Reads photos and keeps as many of them decoded in memory as `cache_bytes` allows, first come first kept.
+
+    A photo that cannot be read any more is replaced by the next one in the list that can, or with
+    `on_late_bad_image="error"` is an ImageReadError.
+    """
+
+    def __init__(self, photos: Sequence[Photo], scale: int, cache_bytes: int, on_late_bad_image: OnBadImage) -> None:
+        self.photos, self.scale = list(photos), scale
+        self.on_late_bad_image = on_late_bad_image
+        self._free_bytes = cache_bytes
+        self._kept: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def read(self, index: int) -> Patch:
+        """The whole photo number `index`, or of the next readable one."""
+        broken: dict[str, str] = {}
+        for candidate in range(index, index + len(self)):
+            number = candidate % len(self)
+            try:
+                hr, lr = self._arrays(number)
+            except ImageReadError as error:
+                if self.on_late_bad_image == "error":
+                    raise
+                broken[str(error.path)] = error.reason
+            else:
+                return Patch(hr, lr, self.photos[number].name, broken)
+        path, reason = next(iter(broken.items()))
+        raise ImageReadError(path, f"{reason}; nor can any other photo be read")
+
+    def _arrays(self, number: int) -> tuple[np.ndarray, np.ndarray | None]:
+        if number in self._kept:
+            return self._kept[number]
+        photo = self.photos[number]
+        hr = read_rgb(photo.hr)
+        lr = None if photo.lr is None else read_rgb(photo.lr)
+        if lr is not None and hr.shape[:2] != (lr.shape[0] * self.scale, lr.shape[1] * self.scale):
+            raise ImageReadError(photo.lr, f"its size no longer fits that of {photo.hr}")
+        size = hr.nbytes + (0 if lr is None else lr.nbytes)
+        if size <= self._free_bytes:
+            self._free_bytes -= size
+            self._kept[number] = (hr, lr)
+        return hr, lr
+
+
+class AlignedRandomCrop(A.DualTransform):
+    """Cut a square of `size` pixels out of the photo, and the same region out of its smaller version.
+
+    The corner lies on a grid of `grid` pixels: the scale for pairs, 1 for photos alone. A photo smaller than the
+    square is continued by its mirror image; the mirror stands on the border line between pixels, which is the same
+    line at both resolutions.
+    """
+
+    def __init__(self, size: int, grid: int) -> None:
+        super().__init__(p=1.0)
+        self.size, self.grid = size, grid
+
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+        """Draw the corner, in pixels of the large picture."""
+        height, width = params["shape"][:2]
+        return {"top": self._corner(height), "left": self._corner(width)}
+
+    def _corner(self, side: int) -> int:
+        return self.grid * int(self.random_generator.integers(max(0, side - self.size) // self.grid + 1))
+
+    def apply(self, img: np.ndarray, top: int, left: int, **params: Any) -> np.ndarray:
+        """Cut `img`, which is as large as the large picture or a whole number of times smaller."""
+        factor = params["shape"][0] // img.shape[0]
+        top, left, size = top // factor, left // factor, self.size // factor
+        cut = img[top : top + size, left : left + size]
+        below, right = size - cut.shape[0], size - cut.shape[1]
+        return cv2.copyMakeBorder(cut, 0, below, 0, right, cv2.BORDER_REFLECT) if below or right else cut
+
+
+class TrainPatches(Dataset[tuple[Slot, Patch]]):
+    """Random patches, flipped and turned, addressed by Slot: the patch is a function of (seed, step, row, photo)."""
+
+    def __init__(self, store: PhotoStore, hr_crop_px: int, seed: int) -> None:
+        self.store, self.seed = store, seed
+        grid = 1 if store.photos[0].lr is None else store.scale
+        self.augment = A.Compose(
+            [AlignedRandomCrop(hr_crop_px, grid), A.D4()],  # D4: the eight ways of flipping and turning a square
+            additional_targets={"lr": "image"},
+            is_check_shapes=False,
+        )
+
+    def __getitem__(self, slot: Slot) -> tuple[Slot, Patch]:
+        photo = self.store.read(slot.index)
+        seed = derive_seed(self.seed, _CROP, slot.step, slot.row)
+        # One generator for all transforms: with set_random_seed each would draw the same numbers.
+        self.augment.set_random_state(np.random.default_rng(seed), random.Random(seed))
+        pictures = {"image": photo.hr} if photo.lr is None else {"image": photo.hr, "lr": photo.lr}
+        done = self.augment(**pictures)
+        return slot, photo._replace(hr=done["image"], lr=done.get("lr"))
+
+
+class WholePhotos(Dataset[tuple[int, Patch]]):
+    """Photos cut to a multiple of the scale and, from the centre, to at most `crop_px`; each is there `draws` times."""
+
+    def __init__(self, store: PhotoStore, draws: int, crop_px: int | None) -> None:
+        self.store, self.draws, self.crop_px = store, draws, crop_px
+
+    def __len__(self) -> int:
+        return len(self.store) * self.draws
+
+    def __getitem__(self, item: int) -> tuple[int, Patch]:
+        photo = self.store.read(item // self.draws)
+        rows, columns = (self._window(side) for side in photo.hr.shape[:2])
+        scale = self.store.scale
+        hr = photo.hr[rows.start * scale : rows.stop * scale, columns.start * scale : columns.stop * scale]
+        return item, photo._replace(hr=hr, lr=None if photo.lr is None else photo.lr[rows, columns])
+
+    def _window(self, side: int) -> slice:
+        """The part of a side that is kept, in pixels of the small picture."""
+        whole = side // self.store.scale
+        kept = whole if self.crop_px is None else min(whole, max(1, self.crop_px // self.store.scale))
+        start = (whole - kept) // 2
+        return slice(start, start + kept)
+
+
+def collate_training(rows: Sequence[tuple[Slot, Patch]]) -> RawBatch:
+    """Join patches into a batch."""
+    return _join([patch for _, patch in rows], step=rows[0][0].step, item=None)
+
+
+def collate_validation(rows: Sequence[tuple[int, Patch]]) -> RawBatch:
+    """Make a batch of one whole photo; several would differ in size."""
+    ((item, photo),) = rows
+    return _join([photo], step=None, item=item)
+
+
+def _join(patches: Sequence[Patch], step: int | None, item: int | None) -> RawBatch:
+    hr = torch.from_numpy(np.stack([patch.hr for patch in patches]))
+    lr = None if patches[0].lr is None else torch.from_numpy(np.stack([patch.lr for patch in patches]))
+    broken = {path: reason for patch in patches for path, reason in patch.broken.items()}
+    return RawBatch(hr, lr, [patch.name for patch in patches], step, item, broken)

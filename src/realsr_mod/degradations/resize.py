@@ -1,0 +1,126 @@
+"""MATLAB-style resizing: antialiased, pixel centres aligned, borders mirrored.
+
+A resized axis is a matrix product. The matrix is banded, so a long axis is done in blocks of output rows, each of
+which reads only its own stretch of the input. Legend: B batch, C channels, H height, W width, O outputs, T taps.
+"""
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from realsr_mod.degradations.base import DegradationOp, Params, Shape
+
+FILTERS = ("area", "bilinear", "bicubic")
+_BLOCK = 128  # output rows done at once
+
+
+def cubic(distance: Tensor) -> Tensor:
+    """Keys' cubic with a = -0.5, of support 4 (R. Keys, 1981)."""
+    d = distance.abs()
+    near = (1.5 * d - 2.5) * d * d + 1
+    far = ((-0.5 * d + 2.5) * d - 4) * d + 2
+    return torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))
+
+
+def triangle(distance: Tensor) -> Tensor:
+    """The linear interpolation kernel, of support 2."""
+    return (1 - distance.abs()).clamp(min=0)
+
+
+def coverage(distance: Tensor, width: float | Tensor) -> Tensor:
+    """How much of a pixel lies inside an interval of `width` pixels that is centred `distance` away."""
+    lower, upper = (distance - 0.5), (distance + 0.5)
+    half = width / 2
+    if isinstance(half, Tensor):
+        return (torch.minimum(upper, half) - torch.maximum(lower, -half)).clamp(min=0)
+    return (upper.clamp(max=half) - lower.clamp(min=-half)).clamp(min=0)
+
+
+def _weights(distance: Tensor, shrink: float, name: str) -> Tensor:
+    """Filter values at a distance in input pixels. `shrink` is min(scale, 1): it widens the filter against aliasing."""
+    if name == "area":
+        return coverage(distance, 1 / shrink)
+    return (cubic if name == "bicubic" else triangle)(distance * shrink)
+
+
+@lru_cache(maxsize=256)
+def _blocks(
+    size_in: int, size_out: int, scale: float, name: str, device: torch.device
+) -> tuple[tuple[int, int, Tensor], ...]:
+    """The banded matrix of one axis: per block of outputs the first and last input it reads, and its weights."""
+    if name not in FILTERS:
+        raise ValueError(f"filter must be one of {', '.join(FILTERS)}, got {name!r}")
+    shrink = min(scale, 1.0)
+    support = {"area": 2.0, "bilinear": 2.0, "bicubic": 4.0}[name] / shrink
+    taps = math.ceil(support) + 2
+    centre_O = (torch.arange(size_out, dtype=torch.float64) + 0.5) / scale - 0.5
+    index_OT = (centre_O - support / 2).floor().long()[:, None] + torch.arange(taps)
+    weight_OT = _weights(centre_O[:, None] - index_OT, shrink, name)
+    weight_OT = weight_OT / weight_OT.sum(1, keepdim=True)
+    folded_OT = index_OT.remainder(2 * size_in)  # a mirror that repeats the border pixel, as MATLAB's
+    folded_OT = torch.where(folded_OT < size_in, folded_OT, 2 * size_in - 1 - folded_OT)
+    blocks = []
+    for index_T, weight_T in zip(folded_OT.split(_BLOCK), weight_OT.split(_BLOCK), strict=True):
+        first, last = int(index_T.min()), int(index_T.max())
+        dense = torch.zeros(len(index_T), last - first + 1, dtype=torch.float64)
+        dense.scatter_add_(1, index_T - first, weight_T)
+        blocks.append((first, last + 1, dense.float().to(device)))
+    return tuple(blocks)
+
+
+def _resize_rows(x_BCHW: Tensor, size_out: int, scale: float, name: str) -> Tensor:
+    """Resize the height."""
+    blocks = _blocks(x_BCHW.shape[-2], size_out, scale, name, x_BCHW.device)
+    return torch.cat([weights @ x_BCHW[:, :, first:last] for first, last, weights in blocks], dim=2)
+
+
+def resize(
+    x_BCHW: Tensor, scale: float | None = None, size: tuple[int, int] | None = None, filter: str = "bicubic"
+) -> Tensor:
+    """Resize like MATLAB's `imresize`: (B, C, H, W) to (B, C, ceil(H scale), ceil(W scale)), or to `size`.
+
+    Give `scale` or `size` (height, width), not both. Filters: "bicubic", "bilinear", "area" (mean over the pixel's
+    footprint). All are antialiased when shrinking. Values are not clipped: bicubic overshoots at edges.
+    """
+    height, width = x_BCHW.shape[-2:]
+    if (scale is None) == (size is None):
+        raise ValueError(f"give either scale or size, got scale={scale} and size={size}")
+    if size is None:
+        size, scales = (math.ceil(height * scale - 1e-9), math.ceil(width * scale - 1e-9)), (scale, scale)
+    else:
+        scales = (size[0] / height, size[1] / width)
+    if min(size) < 1:
+        raise ValueError(f"the resized picture must be at least 1x1, got {size[0]}x{size[1]} from {height}x{width}")
+    x_BCHW = _resize_rows(x_BCHW, size[0], scales[0], filter)
+    return _resize_rows(x_BCHW.mT, size[1], scales[1], filter).mT
+
+
+def lr_size(height: int, width: int, scale: int) -> tuple[int, int]:
+    """The LR size of an HR picture, or a ValueError if a side is not a multiple of the scale."""
+    if height % scale or width % scale or not height or not width:
+        cropped = f"{height - height % scale}x{width - width % scale}"
+        raise ValueError(
+            f"HR size must be a multiple of scale={scale}, got {height}x{width}; "
+            f"crop it to {cropped} or set data.crop_to_scale=true"
+        )
+    return height // scale, width // scale
+
+
+class Downscale(DegradationOp):
+    """Shrink by an integer scale with a MATLAB-style filter. No params."""
+
+    def __init__(self, scale: int, filter: str = "bicubic") -> None:
+        super().__init__()
+        if scale < 1:
+            raise ValueError(f"scale must be at least 1, got {scale}")
+        if filter not in FILTERS:
+            raise ValueError(f"filter must be one of {', '.join(FILTERS)}, got {filter!r}")
+        self.scale, self.filter = scale, filter
+
+    def forward(self, x_BCHW: Tensor, params: Params) -> Tensor:
+        return resize(x_BCHW, size=lr_size(*x_BCHW.shape[-2:], self.scale), filter=self.filter)
+
+    def output_shape(self, shape_BCHW: Shape) -> Shape:
+        return *shape_BCHW[:2], *lr_size(*shape_BCHW[2:], self.scale)

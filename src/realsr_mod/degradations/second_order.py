@@ -1,0 +1,121 @@
+"""Real-ESRGAN's second-order degradation (arXiv 2107.10833, figure 2), every choice drawn per picture.
+
+Legend: B batch, H and W the HR size, h and w the LR size.
+"""
+
+import torch
+from torch import Tensor
+
+from realsr_mod.degradations.base import Degradation, Params, Shape, check_probability, flip, row
+from realsr_mod.degradations.camera_noise import CameraNoise
+from realsr_mod.degradations.canvas import any_row, can_look, per_row, whole_size
+from realsr_mod.degradations.jpeg import JPEG
+from realsr_mod.degradations.mixed_blur import MixedBlur
+from realsr_mod.degradations.noise import quantize
+from realsr_mod.degradations.random_resize import RandomResize, draw_filter, resize_canvas
+from realsr_mod.degradations.resize import lr_size
+from realsr_mod.degradations.sharpen import usm_sharpen
+
+
+class SecondOrder(Degradation):
+    """Blur, resize, noise and JPEG, twice; the last resize with its sinc filter and the last JPEG in either order.
+
+    Params: nested, every tensor (B,), noise patterns as seeds. All are semantic, so a level is edited by replacing its
+    entry; values that a row does not use (the sigma of a Poisson row) are drawn too.
+
+    | entry | keys |
+    |---|---|
+    | `blur1`, `blur2`, `sinc` | `is_on` bool, `family` 0-5 (`kernels.FAMILIES`), `size` px, `sigma_x`, `sigma_y` px, \
+`theta` rad, `beta`, `is_sinc` bool, `cutoff` rad/px |
+    | `resize1`, `resize2` | `factor` (of the HR size, of the LR size), `filter` 0-2 (`resize.FILTERS`) |
+    | `noise1`, `noise2` | `is_poisson` bool, `sigma` [0, 1] units, `poisson_scale`, `is_grey` bool, `seed` |
+    | `jpeg1`, `jpeg2` | `quality` 1-100 |
+    | `last` | `filter` 0-2 of the last resize, `is_jpeg_first` bool: JPEG comes before the last resize |
+
+    The parts (`blur1=MixedBlur(...)`, ...) default to the published settings; `sinc` is the filter after the last
+    resize. With `sharpen`, HR is sharpened by unsharp masking first: LR is made from that, and `target` returns it.
+
+    Where it differs from the published program: everything is drawn per picture, not per batch; pictures are degraded
+    at the size that the pair needs; beta is uniform over its range; Poisson noise counts 256 photons at white
+    whatever the picture (there: the number of distinct values in it); a decoded JPEG is rounded to 8 bits.
+    """
+
+    def __init__(
+        self,
+        scale: int,
+        sharpen: bool = True,
+        blur1: MixedBlur | None = None,
+        resize1: RandomResize | None = None,
+        noise1: CameraNoise | None = None,
+        jpeg1: JPEG | None = None,
+        blur2: MixedBlur | None = None,
+        resize2: RandomResize | None = None,
+        noise2: CameraNoise | None = None,
+        sinc: MixedBlur | None = None,
+        jpeg2: JPEG | None = None,
+        jpeg_first_probability: float = 0.5,
+    ) -> None:
+        super().__init__(
+            scale,
+            blur1=blur1 or MixedBlur(),
+            resize1=resize1 or RandomResize(),
+            noise1=noise1 or CameraNoise(),
+            jpeg1=jpeg1 or JPEG(),
+            blur2=blur2 or MixedBlur(sigma_range_px=(0.2, 1.5), probability=0.8),
+            resize2=resize2 or RandomResize(up_down_keep=(0.3, 0.4, 0.3), factor_range=(0.3, 1.2)),
+            noise2=noise2 or CameraNoise(sigma_range_255=(1.0, 25.0), poisson_scale_range=(0.05, 2.5)),
+            sinc=sinc or MixedBlur(sinc_probability=1.0, probability=0.8),
+            jpeg2=jpeg2 or JPEG(),
+        )
+        self.sharpen = sharpen
+        self.jpeg_first_probability = check_probability("jpeg_first_probability", jpeg_first_probability)
+
+    def sample(self, shape_BCHW: Shape, generator: torch.Generator) -> Params:
+        self.output_shape(shape_BCHW)  # an odd size is refused before anything is drawn
+        params = {name: op.sample(shape_BCHW, generator) for name, op in self.ops.items()}
+        batch = shape_BCHW[0]
+        is_jpeg_first_B = flip(batch, self.jpeg_first_probability, generator)
+        return params | {"last": {"filter": draw_filter(batch, generator), "is_jpeg_first": is_jpeg_first_B}}
+
+    def forward(self, hr_BCHW: Tensor, params: Params) -> Tensor:
+        # Pictures differ in size between the steps. A CPU is fastest with one at a time, exactly its size, in its
+        # cache; a GPU with all of them on canvases of the largest size.
+        if can_look(hr_BCHW) and len(hr_BCHW) > 1:
+            return torch.cat([self._degrade(hr_BCHW[i : i + 1], row(params, i)) for i in range(len(hr_BCHW))])
+        return self._degrade(hr_BCHW, params)
+
+    def target(self, hr_BCHW: Tensor) -> Tensor:
+        """The ground truth for training: HR, sharpened if the pipeline sharpens."""
+        return usm_sharpen(hr_BCHW) if self.sharpen else hr_BCHW
+
+    def output_shape(self, shape_BCHW: Shape) -> Shape:
+        return *shape_BCHW[:2], *lr_size(*shape_BCHW[2:], self.scale)
+
+    def _degrade(self, hr_BCHW: Tensor, params: Params) -> Tensor:
+        ops, hr_size = self.ops, tuple(hr_BCHW.shape[2:])
+        small = lr_size(*hr_size, self.scale)
+        x = ops["blur1"](self.target(hr_BCHW), params["blur1"])
+        x, size_B2 = ops["resize1"](x, params["resize1"], whole_size(x), reference=hr_size, input_limit=hr_size)
+        x = ops["noise1"](x, params["noise1"], size_B2)
+        x = ops["jpeg1"](x, params["jpeg1"])
+        x = ops["blur2"](x, params["blur2"], size_B2)
+        limit = tuple(ops["resize1"].limit(side) for side in hr_size)
+        x, size_B2 = ops["resize2"](x, params["resize2"], size_B2, reference=small, input_limit=limit)
+        x = ops["noise2"](x, params["noise2"], size_B2)
+        return self._finish(x, size_B2, small, params)
+
+    def _finish(self, x_BCHW: Tensor, size_B2: Tensor, small: tuple[int, int], params: Params) -> Tensor:
+        """The last JPEG and the last resize with its sinc, in the order of each row: (B, C, h, w)."""
+        is_jpeg_first_B = params["last"]["is_jpeg_first"]
+        if any_row(is_jpeg_first_B):
+            compressed = self.ops["jpeg2"](x_BCHW, params["jpeg2"])
+            x_BCHW = torch.where(per_row(is_jpeg_first_B), compressed, x_BCHW)
+        small_B2 = size_B2.new_empty(size_B2.shape)
+        small_B2[:, 0], small_B2[:, 1] = small
+        shrink_limit = max(self.ops["resize2"].limit(side) / side for side in small)
+        x_BCHW = resize_canvas(x_BCHW, size_B2, small_B2, small, params["last"]["filter"], shrink_limit)
+        x_BCHW = self.ops["sinc"](x_BCHW, params["sinc"])
+        if any_row(~is_jpeg_first_B):
+            compressed = self.ops["jpeg2"](x_BCHW, params["jpeg2"])
+            x_BCHW = torch.where(per_row(is_jpeg_first_B), x_BCHW, compressed)
+        return quantize(x_BCHW)

@@ -1,0 +1,21 @@
+"""What the machine's devices are good at."""
+
+import torch
+
+
+def best_precision(accelerator: str) -> str:
+    """Lightning's precision flag for `accelerator`: bf16 where the hardware multiplies it fast, else float32.
+
+    Fast means NVIDIA Ampere or newer, or a CPU with AMX; elsewhere emulated bf16 is slower than float32.
+    """
+    on_gpu = accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
+    if on_gpu:
+        fast = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
+    else:
+        fast = accelerator in ("cpu", "auto") and cpu_has_amx()
+    return "bf16-mixed" if fast else "32-true"
+
+
+def cpu_has_amx() -> bool:
+    """Whether this CPU has matrix units for bf16 (AMX)."""
+    return bool(torch.cpu.get_capabilities().get("amx_bf16", False)) if hasattr(torch.cpu, "get_capabilities") else False

@@ -1,0 +1,122 @@
+"""Measure a model beside bicubic: `python -m realsr_mod.evaluate model=RUN data.root=Set14 protocol=gaussian8`."""
+
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch import Tensor
+
+from realsr_mod.degradations.resize import resize
+from realsr_mod.devices import best_precision
+from realsr_mod.entry import run_command
+from realsr_mod.metrics import psnr_y, ssim_y
+from realsr_mod.protocols import Case
+from realsr_mod.types import SRNetwork
+from realsr_mod.weights.release import load_model, write_json
+
+
+def evaluate(cfg: DictConfig) -> float:
+    """Measure `cfg.model` on every folder of `cfg.data.root`; returns the mean PSNR-Y in dB over all cases."""
+    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if cfg.device == "auto" else cfg.device)
+    precision = best_precision(device.type) if cfg.precision == "auto" else cfg.precision
+    network = None if cfg.model == "bicubic" else load_model(cfg.model, device)
+    if network is not None:
+        cfg.scale = network.scale
+    protocol = instantiate(cfg.protocol)
+    roots = list(cfg.data.root) if OmegaConf.is_list(cfg.data.root) else [cfg.data.root]
+    results = []
+    for root in roots:
+        for case in track(protocol.cases(root), description=Path(root).name, total=protocol.count(root)):
+            figures = measure(network, case, device, bf16=precision.startswith("bf16"))
+            results.append({"set": Path(root).name, "condition": case.condition, "picture": case.name, **figures})
+    summary = summarise(results)
+    show(cfg, network, summary)
+    output = Path(cfg.output or Path(HydraConfig.get().runtime.output_dir) / "evaluation.json")
+    content = {"model": str(cfg.model), "scale": cfg.scale, "precision": precision, "device": str(device)}
+    write_json(output, {**content, "summary": summary, "pictures": results})
+    print(f"written to {output}")
+    return next(row["psnr_y"] for row in summary if row["set"] == "all")
+
+
+def measure(network: SRNetwork | None, case: Case, device: torch.device, bf16: bool) -> dict[str, float]:
+    """PSNR-Y and SSIM-Y of the network's picture and of bicubic's, and the network's seconds."""
+    lr, hr = case.lr.to(device), case.hr.to(device)
+    scale = hr.shape[-1] // lr.shape[-1]
+    bicubic = resize(lr, scale=scale)
+    started = time.perf_counter()
+    sr = bicubic if network is None else super_resolve(network, lr, hr, bf16)
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    seconds = time.perf_counter() - started
+    of_bicubic = {"psnr_y": psnr_y(bicubic, hr, scale).item(), "ssim_y": ssim_y(bicubic, hr, scale).item()}
+    of_network = of_bicubic
+    if network is not None:
+        of_network = {"psnr_y": psnr_y(sr, hr, scale).item(), "ssim_y": ssim_y(sr, hr, scale).item()}
+    return {**of_network, **{f"bicubic_{name}": value for name, value in of_bicubic.items()}, "seconds": seconds}
+
+
+@torch.inference_mode()
+def super_resolve(network: SRNetwork, lr: Tensor, hr: Tensor, bf16: bool) -> Tensor:
+    """Run the network on one picture; a teacher, which reads the truth as well, gets it."""
+    with torch.autocast(lr.device.type, dtype=torch.bfloat16, enabled=bf16):
+        embedding = network.embed(lr, hr) if network.sees_hr else network.embed(lr)
+        return network.restore(lr, embedding).float()
+
+
+def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Means per set and condition, per set, and over all: one row each."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for result in results:
+        groups[result["set"], result["condition"]].append(result)
+    for name in dict.fromkeys(result["set"] for result in results):
+        groups[name, "mean"] = [result for result in results if result["set"] == name]
+    groups["all", "mean"] = results
+    figures = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "seconds")
+    return [
+        {"set": name, "condition": condition, "cases": len(group)}
+        | {figure: sum(result[figure] for result in group) / len(group) for figure in figures}
+        for (name, condition), group in groups.items()
+    ]
+
+
+def show(cfg: DictConfig, network: SRNetwork | None, summary: list[dict[str, Any]]) -> None:
+    """Print the means as one table, bicubic beside the model."""
+    parameters = 0 if network is None else sum(p.numel() for p in network.parameters())
+    truth = " (a teacher: reads the truth as well)" if network is not None and network.sees_hr else ""
+    table = Table(title=f"{cfg.model}: x{cfg.scale}, {parameters / 1e6:.2f} M parameters{truth}")
+    for column in ("set", "condition"):
+        table.add_column(column)
+    for column in ("PSNR-Y (dB)", "bicubic", "gain", "SSIM-Y", "bicubic", "ms per picture"):
+        table.add_column(column, justify="right")
+    sets = {row["set"] for row in summary} - {"all"}
+    for row in summary:
+        if row["set"] == "all" and len(sets) == 1:
+            continue
+        table.add_row(
+            row["set"],
+            row["condition"],
+            f"{row['psnr_y']:.2f}",
+            f"{row['bicubic_psnr_y']:.2f}",
+            f"{row['psnr_y'] - row['bicubic_psnr_y']:+.2f}",
+            f"{row['ssim_y']:.4f}",
+            f"{row['bicubic_ssim_y']:.4f}",
+            f"{row['seconds'] * 1000:.0f}",
+            style="bold" if row["condition"] == "mean" else None,
+        )
+    Console().print(table)
+
+
+def main() -> None:
+    run_command("evaluate", evaluate)
+
+
+if __name__ == "__main__":
+    main()

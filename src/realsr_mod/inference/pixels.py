@@ -1,0 +1,98 @@
+"""Images of any kind as pixels, and back: Pillow, NumPy, torch and `Picture` all become (H, W, C) arrays.
+
+Legend: H height, W width, C channels (1 grey, 2 grey + alpha, 3 RGB, 4 RGB + alpha), B batch; h, w a tile's size.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from realsr_mod.inference.image_io import Picture, from_pil
+from realsr_mod.inference.image_save import to_pil
+
+ImageType = TypeVar("ImageType", Image.Image, np.ndarray, Tensor, Picture)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The colours of a picture, read tile by tile as float RGB on a device."""
+
+    pixels_HWC: np.ndarray
+    device: torch.device
+
+    @property
+    def colours(self) -> int:
+        return 1 if self.pixels_HWC.shape[2] < 3 else 3
+
+    @property
+    def white(self) -> float:
+        """The value of white: 255, 65535, or 1 for floats."""
+        dtype = self.pixels_HWC.dtype
+        return float(np.iinfo(dtype).max) if dtype.kind == "u" else 1.0
+
+    def read(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
+        """(1, 3, h, w) at these row and column indices; grey is repeated."""
+        tile_hwC = self.pixels_HWC[rows][:, columns, : self.colours].astype(np.float32) / np.float32(self.white)
+        tile_Chw = torch.from_numpy(np.ascontiguousarray(tile_hwC.transpose(2, 0, 1))).to(self.device)
+        return tile_Chw.expand(3, -1, -1)[None]
+
+    def quantised(self, rows_3HW: Tensor) -> np.ndarray:
+        """Float RGB rows as the picture's kind of pixels, (n, W, colours); changes its argument."""
+        rows = rows_3HW if self.colours == 3 else rows_3HW.mean(0, keepdim=True)
+        rows = rows.clamp_(0, 1).mul_(self.white)
+        if self.pixels_HWC.dtype.kind == "u":
+            rows = rows.round_()
+        return rows.permute(1, 2, 0).cpu().numpy().astype(self.pixels_HWC.dtype)
+
+
+def apply_to_pixels(enlarge: Callable[[np.ndarray], np.ndarray], image: ImageType) -> ImageType:
+    """Run (H, W, C) pixels through `enlarge` and give back the kind of image that came."""
+    if isinstance(image, Picture):
+        return replace(image, pixels_HWC=enlarge(image.pixels_HWC))
+    if isinstance(image, Image.Image):
+        picture = from_pil(image)
+        return to_pil(replace(picture, pixels_HWC=enlarge(picture.pixels_HWC)))
+    if isinstance(image, Tensor):
+        return _apply_to_tensor(enlarge, image)
+    pixels = np.asarray(image)
+    if pixels.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
+        raise ValueError(f"pixels must be uint8, uint16 or float in [0, 1], got {pixels.dtype}")
+    if pixels.ndim not in (2, 3) or 0 in pixels.shape or (pixels.ndim == 3 and pixels.shape[2] > 4):
+        raise ValueError(f"a NumPy picture is (H, W) or (H, W, 1 to 4), got {pixels.shape}")
+    return enlarge(pixels[:, :, None])[:, :, 0] if pixels.ndim == 2 else enlarge(pixels)
+
+
+def _apply_to_tensor(enlarge: Callable[[np.ndarray], np.ndarray], image: Tensor) -> Tensor:
+    if image.ndim == 4:
+        return torch.stack([_apply_to_tensor(enlarge, row) for row in image])
+    if image.ndim != 3 or image.shape[0] not in (1, 3) or 0 in image.shape:
+        raise ValueError(f"a torch picture is (C, H, W) or (B, C, H, W) with 1 or 3 channels, got {tuple(image.shape)}")
+    if image.dtype != torch.uint8 and not image.is_floating_point():
+        raise ValueError(f"a torch picture is uint8 or float in [0, 1], got {image.dtype}")
+    values = image.detach().cpu()
+    pixels = (values if image.dtype == torch.uint8 else values.float()).permute(1, 2, 0).numpy()
+    return torch.from_numpy(enlarge(pixels)).permute(2, 0, 1).contiguous().to(image)
+
+
+def enlarged_alpha(alpha_HW: np.ndarray, scale: int) -> np.ndarray:
+    """Transparency made `scale` times larger by bicubic interpolation; networks are not made for it."""
+    height, width = alpha_HW.shape
+    larger = cv2.resize(np.ascontiguousarray(alpha_HW), (width * scale, height * scale), interpolation=cv2.INTER_CUBIC)
+    return larger if larger.dtype.kind == "u" else larger.clip(0, 1)
+
+
+def resized(pixels_HWC: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Pixels at another size of at least 1x1: averaged over areas when shrinking, bicubic when growing."""
+    height, width = max(height, 1), max(width, 1)
+    if pixels_HWC.shape[:2] == (height, width):
+        return pixels_HWC
+    shrinks = height * width < pixels_HWC.shape[0] * pixels_HWC.shape[1]
+    out = cv2.resize(pixels_HWC, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    out = out if out.ndim == 3 else out[:, :, None]
+    return out if out.dtype.kind == "u" else out.clip(0, 1)

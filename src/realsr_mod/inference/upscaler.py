@@ -1,0 +1,294 @@
+"""The one way from a picture to a larger, better one; command, browser and Python all call it.
+
+Legend: H, W a picture's size, C channels, s the network's scale, D the embedding's length.
+"""
+
+import logging
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from realsr_mod.inference.pixels import ImageType, Source, apply_to_pixels, enlarged_alpha, resized
+from realsr_mod.inference.tiling import ALIGN, MIN_TILE, Tiling, bytes_per_pixel, fitting_side, run_tiles
+from realsr_mod.types import SRNetwork
+from realsr_mod.weights.release import load_model
+
+logger = logging.getLogger(__name__)
+
+PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+CPU_BUDGET_BYTES = 768e6
+# The embedding is an average over the picture; so many pixels, spread evenly, give it as well as all of them.
+EMBED_PIXELS = 2_000_000
+
+
+class Upscaler:
+    """Enlarges and restores pictures with one network.
+
+        upscaler = Upscaler.load("runs/mmrealsr/2026-01-31_12-00-00")
+        better = upscaler(Image.open("photo.jpg"), noise=0.7)
+
+    Args:
+        network: what restores; it is moved to `device` and put in evaluation mode.
+        device: `auto` (CUDA, then Apple's MPS, then CPU) or a torch device.
+        precision: `auto` (float16 on CUDA, else float32), `float32`, `float16` or `bfloat16`. A tile that is not
+            finite in half precision is computed again in float32.
+        tile: side of a tile in px, 0 for none, `auto` for what fits in memory. Out of memory halves it.
+        overlap: px of context around each tile, see `realsr_mod.inference.tiling`.
+    """
+
+    def __init__(
+        self,
+        network: SRNetwork,
+        device: str | torch.device = "auto",
+        precision: str = "auto",
+        tile: int | str = "auto",
+        overlap: int = 32,
+    ) -> None:
+        if getattr(network, "sees_hr", False):
+            raise ValueError(
+                "this model is a teacher: it needs the HR picture that upscaling is to find; use its student"
+            )
+        self.device = pick_device(device)
+        self.dtype = _pick_dtype(precision, self.device)
+        self.network = network.to(self.device).eval()
+        if tile != "auto" and not str(tile).isdigit():
+            raise ValueError(f"tile must be auto, 0 (no tiles) or a side in pixels, got {tile!r}")
+        self.overlap = overlap
+        self.tile = self._auto_tile() if tile == "auto" else Tiling(int(tile), overlap).tile
+
+    @classmethod
+    def load(cls, path: str | Path, **settings: object) -> "Upscaler":
+        """From a run folder, a model folder or one of the papers' checkpoints; `settings` as the constructor's."""
+        return cls(load_model(path), **settings)
+
+    @classmethod
+    def from_pretrained(cls, repo_id: str | Path, revision: str | None = None, **settings: object) -> "Upscaler":
+        """From a model repository of the Hugging Face hub (`user/repo`), or a local folder of the same form."""
+        if Path(repo_id).is_dir():
+            return cls.load(repo_id, **settings)
+        try:
+            from huggingface_hub import snapshot_download
+        except ImportError as error:
+            raise ImportError("loading from the hub needs an extra: pip install 'realsr-mod[hub]'") from error
+        folder = snapshot_download(str(repo_id), revision=revision, allow_patterns=["*.safetensors", "config.json"])
+        return cls.load(folder, **settings)
+
+    @property
+    def scale(self) -> int:
+        return self.network.scale
+
+    @property
+    def sliders(self) -> tuple[str, ...]:
+        """Names of the degrees that a person may set; empty where the model has none."""
+        return self.network.embedding_names
+
+    def __call__(
+        self,
+        image: ImageType,
+        *,
+        outscale: float | None = None,
+        embedding: Tensor | None = None,
+        on_tile: Callable[[int, int], None] = lambda done, total: None,
+        **degrees: float | None,
+    ) -> ImageType:
+        """Upscale a picture; what comes back is of the kind that went in.
+
+        Args:
+            image: Pillow image (any mode); NumPy (H, W) or (H, W, 1 to 4), uint8, uint16 or float in [0, 1]; torch
+                (C, H, W) or (B, C, H, W) with 1 or 3 channels, uint8 or float in [0, 1]; or a `Picture`.
+            outscale: how much larger the result is; the network's own scale if None.
+            embedding: (D,), what `embed` gave, so as not to estimate it again.
+            on_tile: called after each tile with how many are done and how many there are.
+            degrees: `blur=…`, `noise=…`, each 0 (clean) to 1 (worst), for models with such sliders; those not given
+                are estimated from the picture.
+        """
+        self._check(outscale, degrees)
+
+        def enlarge(pixels_HWC: np.ndarray) -> np.ndarray:
+            known = self._estimate(pixels_HWC) if embedding is None else embedding.to(self.device)
+            return self._upscale(pixels_HWC, self._with_degrees(known, degrees), outscale, on_tile)
+
+        return apply_to_pixels(enlarge, image)
+
+    @torch.inference_mode()
+    def embed(self, image: ImageType) -> Tensor:
+        """Estimate a picture's embedding, (D,) on the CPU: for KDSR the representation, for MM-RealSR (blur, noise)."""
+        found: list[Tensor] = []
+
+        def look(pixels_HWC: np.ndarray) -> np.ndarray:
+            found.append(self._estimate(pixels_HWC))
+            return pixels_HWC
+
+        apply_to_pixels(look, image)
+        return torch.stack(found).mean(0).cpu() if len(found) > 1 else found[0].cpu()
+
+    # --- one picture ---
+
+    def _check(self, outscale: float | None, degrees: Mapping[str, float | None]) -> None:
+        if outscale is not None and not 0 < outscale <= 16:
+            raise ValueError(f"outscale must be above 0 and at most 16, got {outscale}")
+        for name, value in degrees.items():
+            if value is None:
+                continue
+            if name not in self.sliders:
+                has = f"its sliders are: {', '.join(self.sliders)}" if self.sliders else "it has no sliders"
+                raise ValueError(
+                    f"this model ({type(self.network).__name__}) cannot be given a degree of {name}; {has}. "
+                    "Leave it out, or choose an MM-RealSR model"
+                )
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} must be between 0 (clean) and 1 (worst), got {value}")
+
+    def _with_degrees(self, embedding_D: Tensor, degrees: Mapping[str, float | None]) -> Tensor:
+        changed = embedding_D.clone()
+        for name, value in degrees.items():
+            if value is not None:
+                changed[self.sliders.index(name)] = value
+        return changed
+
+    @torch.inference_mode()
+    def _upscale(
+        self,
+        pixels_HWC: np.ndarray,
+        embedding_D: Tensor,
+        outscale: float | None,
+        on_tile: Callable[[int, int], None],
+    ) -> np.ndarray:
+        h, w, channels = pixels_HWC.shape
+        source = Source(pixels_HWC, self.device)
+        out = np.empty((h * self.scale, w * self.scale, channels), pixels_HWC.dtype)
+        embedding_1D = embedding_D[None]
+
+        def write(first: int, rows_3HW: Tensor) -> None:
+            out[first : first + rows_3HW.shape[1], :, : source.colours] = source.quantised(rows_3HW)
+
+        tile = self.tile
+        while True:
+            try:
+                run_tiles(
+                    lambda lr: self._restore(lr, embedding_1D),
+                    source.read,
+                    write,
+                    (h, w),
+                    self.scale,
+                    Tiling(tile, self.overlap),
+                    on_tile,
+                )
+                break
+            except (RuntimeError, MemoryError) as error:
+                tile = _halved(tile, max(h, w), error)
+        self.tile = tile  # what did not fit once will not fit again
+        if channels > source.colours:
+            out[:, :, -1] = enlarged_alpha(pixels_HWC[:, :, -1], self.scale)
+        return out if outscale is None else resized(out, round(h * outscale), round(w * outscale))
+
+    def _restore(self, lr_13HW: Tensor, embedding_1D: Tensor) -> Tensor:
+        """One tile, in half precision where asked for, again in float32 where that overflows."""
+        if self.dtype != torch.float32:
+            with torch.autocast(self.device.type, self.dtype):
+                sr = self.network.restore(lr_13HW, embedding_1D)
+            if torch.isfinite(sr).all():
+                return sr
+            logger.warning("a tile overflowed in half precision and is computed again in float32")
+        sr = self.network.restore(lr_13HW, embedding_1D)
+        if not torch.isfinite(sr).all():
+            raise ValueError("the model gives NaN or infinity even in float32; its weights are damaged")
+        return sr
+
+    # --- the embedding ---
+
+    @torch.inference_mode()
+    def _estimate(self, pixels_HWC: np.ndarray) -> Tensor:
+        """The embedding (D,) of a whole picture, at once where that fits in memory, else averaged over crops.
+
+        Encoders end in an average over the picture. Crops on an even grid that reaches all borders estimate the same
+        average; they cover the whole picture up to `EMBED_PIXELS` and a sample of that size beyond.
+        """
+        if self.network.embedding_dim == 0:
+            return torch.zeros(0, device=self.device)
+        h, w = pixels_HWC.shape[:2]
+        source = Source(pixels_HWC, self.device)
+        per_pixel = bytes_per_pixel(self.network, self.network.embed)
+        if h * w * per_pixel <= self._budget():
+            return self._embed_rows(source, [(0, h)], [(0, w)])
+        side = fitting_side(self._budget(), per_pixel, margin=0)
+        shrink = min(1.0, (EMBED_PIXELS / (h * w)) ** 0.5)
+        return self._embed_rows(source, _spread(h, side, shrink), _spread(w, side, shrink))
+
+    def _embed_rows(self, source: Source, rows: list[tuple[int, int]], columns: list[tuple[int, int]]) -> Tensor:
+        embeddings = [
+            self.network.embed(source.read(np.arange(*row), np.arange(*column)))[0]
+            for row in rows
+            for column in columns
+        ]
+        return torch.stack(embeddings).mean(0)
+
+    def _auto_tile(self) -> int:
+        embedding = torch.zeros(1, self.network.embedding_dim, device=self.device)
+        with torch.inference_mode():
+            per_pixel = bytes_per_pixel(self.network, lambda lr: self.network.restore(lr, embedding))
+        tiling = Tiling(0, self.overlap)
+        return fitting_side(self._budget(), per_pixel, tiling.context + tiling.blend)
+
+    def _budget(self) -> float:
+        """How many bytes activations may take."""
+        if self.device.type == "cuda":
+            return 0.6 * torch.cuda.mem_get_info(self.device)[0]
+        return min(CPU_BUDGET_BYTES, 0.5 * _available_ram())
+
+
+def pick_device(device: str | torch.device) -> torch.device:
+    """`auto` is CUDA, else Apple's MPS, else the CPU; anything else is what torch takes it for."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {str(device)!r} is not available here; use auto, cpu, cuda or cuda:N") from error
+
+
+def _pick_dtype(precision: str, device: torch.device) -> torch.dtype:
+    if precision == "auto":
+        # bfloat16 has 8 significant bits, which an 8-bit picture would show as steps; float16 has 11.
+        return torch.float16 if device.type == "cuda" else torch.float32
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be auto, {', '.join(PRECISIONS)}, got {precision!r}")
+    return PRECISIONS[precision]
+
+
+def _halved(tile: int, longest: int, error: Exception) -> int:
+    """Half the tile if `error` says that memory ran out, else that error again."""
+    message = str(error).lower()
+    out_of_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        text in message for text in ("out of memory", "can't allocate memory", "not enough memory")
+    )
+    if not out_of_memory:
+        raise error
+    smaller = min(tile or longest, longest) // 2 // ALIGN * ALIGN
+    if smaller < MIN_TILE:
+        raise MemoryError(
+            f"out of memory even with the smallest tiles ({MIN_TILE} px); close other programs, use device=cpu, "
+            "or a smaller model or picture"
+        ) from error
+    logger.warning("out of memory with tiles of %s px; trying again with %d px", tile or "the whole picture's", smaller)
+    return smaller
+
+
+def _spread(length: int, side: int, shrink: float) -> list[tuple[int, int]]:
+    """Crops of at most `side` px, evenly from one border to the other, that cover about `shrink` of an axis."""
+    side = min(side, length)
+    n = max(1, math.ceil(length * shrink / side))
+    starts = np.linspace(0, length - side, n).round().astype(int) if n > 1 else [(length - side) // 2]
+    return [(int(start), int(start) + side) for start in starts]
+
+
+def _available_ram() -> float:
+    try:
+        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):  # not every system says
+        return 4e9

@@ -1,0 +1,105 @@
+"""The adversarial game that any method may play: a discriminator that trains beside its network.
+
+Legend: B batch, H and W the high-resolution size.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from realsr_mod.losses.adversarial import AdversarialLoss
+from realsr_mod.weights.release import load_state
+
+
+class AdversarialGame:
+    """A discriminator with its optimiser, and the loss that it gives the generator.
+
+    Deliberately no `nn.Module`, so that it is no part of the training module that owns it: weight averaging, the data-
+    parallel group and the generator's optimiser see the generator alone, and Lightning counts the generator's steps.
+    Outside of `discriminator_backward` the discriminator is frozen, so the generator's gradient never reaches it.
+
+    Args:
+        discriminator: pictures (B, 3, H, W) to logits of any shape.
+        optimizer: partial of a torch optimiser; gets the discriminator's parameters.
+        weight: of the generator's adversarial term. MM-RealSR and Real-ESRGAN 0.1, KDSR 1.
+        kind: vanilla, hinge or lsgan; see `AdversarialLoss`.
+    """
+
+    def __init__(
+        self,
+        discriminator: nn.Module,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        weight: float = 0.1,
+        kind: str = "vanilla",
+    ) -> None:
+        if not weight > 0:
+            raise ValueError(
+                f"adversarial.weight must be positive, got {weight}; leave the game out by adversarial=null"
+            )
+        self.discriminator = discriminator.train()
+        self.optimizer = optimizer(self.discriminator.parameters())
+        self.loss = AdversarialLoss(kind)
+        self.weight = weight
+        self.discriminator.requires_grad_(False)
+
+    def to(self, device: torch.device) -> None:
+        """Bring the discriminator, and what its optimiser remembers of it, to `device`."""
+        self.discriminator.to(device)
+        self.optimizer.load_state_dict(self.optimizer.state_dict())  # casts its state to the parameters' device
+
+    def generator_loss(self, sr_B3HW: Tensor) -> Tensor:
+        """The weighted term that the generator minimises."""
+        return self.weight * self.loss.generator(self.discriminator(sr_B3HW))
+
+    def discriminator_backward(self, sr_B3HW: Tensor, hr_B3HW: Tensor, share: float = 1.0) -> dict[str, Tensor]:
+        """Add the gradient of one batch to the discriminator's; `share` is the batch's part in the coming step.
+
+        Returns, detached, its loss `discriminator` and the mean logits `logit_real` and `logit_fake`.
+        """
+        self.discriminator.requires_grad_(True)
+        logits = self.discriminator(torch.cat([hr_B3HW.detach(), sr_B3HW.detach()]))
+        real, fake = logits.split([len(hr_B3HW), len(sr_B3HW)])
+        loss = self.loss.discriminator(real, fake)
+        (share * loss).backward()
+        self.discriminator.requires_grad_(False)
+        return {
+            "discriminator": loss.detach(),
+            "logit_real": real.detach().float().mean(),
+            "logit_fake": fake.detach().float().mean(),
+        }
+
+    @property
+    def has_gradient(self) -> bool:
+        """Whether there is anything to step on; a warm-up without pictures leaves nothing."""
+        return any(parameter.grad is not None for parameter in self.discriminator.parameters())
+
+    def step(self, largest_norm: float | None = None) -> Tensor:
+        """Update the discriminator, its gradient averaged over all processes; returns the gradient's norm.
+
+        `largest_norm` clips the gradient as Lightning clips the generator's.
+        """
+        parameters = list(self.discriminator.parameters())
+        if dist.is_available() and dist.is_initialized():
+            for parameter in parameters:
+                dist.all_reduce(parameter.grad)
+                parameter.grad /= dist.get_world_size()
+        norm = nn.utils.clip_grad_norm_(parameters, largest_norm or torch.inf)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return norm
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint must hold for an exact resume."""
+        return {"discriminator": self.discriminator.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict()`; raises ValueError if the discriminator is another one."""
+        load_state(self.discriminator, state["discriminator"], source="checkpoint's discriminator")
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def __deepcopy__(self, memo: dict) -> "AdversarialGame":
+        return self  # a weight-averaged copy of the generator plays no game of its own

@@ -1,0 +1,164 @@
+"""What every method's training shares: optimiser, loss bookkeeping, the optional game against a discriminator,
+validation beside bicubic."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from realsr_mod.degradations.resize import resize
+from realsr_mod.losses.perceptual import PerceptualLoss
+from realsr_mod.methods.adversarial import AdversarialGame
+from realsr_mod.metrics import PSNRY, SSIMY
+from realsr_mod.types import SRBatch, SRNetwork
+from realsr_mod.weights.release import load_model, load_state
+
+LossTerms = dict[str, Tensor]  # name to weighted scalar; the sum is what training minimises
+
+
+class NonFiniteError(RuntimeError):
+    """Training diverged: a loss term or a weight is NaN or infinite."""
+
+
+class SRModule(pl.LightningModule, ABC):
+    """Trains `network`. A method says in `forward_losses` what it minimises; the rest is here.
+
+    Args:
+        network: what is trained, validated and released.
+        optimizer: partial of a torch optimiser; gets the parameters that train.
+        scheduler: partial of a torch scheduler, stepped after every training step; or None.
+        start_from: a released model (see `load_model`) whose weights the network begins with; None: random ones.
+        adversarial: the game against a discriminator that makes this method its GAN variant; None: not played.
+        perceptual: distance of deep features, added to the loss; None: not added.
+        compile_network: run the network through `torch.compile` (in place; checkpoints stay the same).
+    """
+
+    def __init__(
+        self,
+        network: SRNetwork,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        scheduler: Callable[[Optimizer], LRScheduler] | None = None,
+        start_from: str | None = None,
+        adversarial: AdversarialGame | None = None,
+        perceptual: PerceptualLoss | None = None,
+        compile_network: bool = False,
+    ) -> None:
+        super().__init__()
+        if start_from is not None:
+            load_state(network, load_model(start_from).state_dict(), source=start_from)
+        self.network = network
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.adversarial = adversarial
+        self.perceptual = perceptual
+        self.pixel_loss = nn.L1Loss()
+        border = network.scale
+        self.psnr_y, self.ssim_y = PSNRY(border), SSIMY(border)
+        self.bicubic_psnr_y, self.bicubic_ssim_y = PSNRY(border), SSIMY(border)
+        if compile_network:
+            self.network.compile()
+
+    @abstractmethod
+    def forward_losses(self, batch: SRBatch) -> tuple[LossTerms, Tensor | None]:
+        """The weighted terms of this batch's loss, and the pictures they judge (rows as in `batch.hr`), if any."""
+
+    def predict_sr(self, batch: SRBatch) -> Tensor:
+        """Super-resolve a batch as at test time: (B, 3, sH, sW), float32."""
+        return self.network(batch.lr).float()
+
+    def trainable_parameters(self) -> Iterable[nn.Parameter]:
+        """The parameters that the optimiser updates: the network's that require gradients."""
+        return [p for p in self.network.parameters() if p.requires_grad]
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        optimizer = self.optimizer(self.trainable_parameters())
+        if self.scheduler is None:
+            return {"optimizer": optimizer}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "step"},
+        }
+
+    def training_step(self, batch: SRBatch, batch_idx: int) -> Tensor:
+        terms, sr = self.forward_losses(batch)
+        judged = {}
+        if sr is not None and self.perceptual is not None:
+            terms["perceptual"] = self.perceptual(sr, batch.hr)
+        if sr is not None and self.adversarial is not None:
+            terms["adversarial"] = self.adversarial.generator_loss(sr)
+            share = 1 / self.trainer.accumulate_grad_batches
+            judged = self.adversarial.discriminator_backward(sr, batch.hr, share)
+        self.check_terms(terms | judged, batch.step)
+        total = torch.stack(list(terms.values())).sum()
+        logged = {f"train/{name}": term.detach() for name, term in (terms | judged).items()}
+        self.log_dict(logged, batch_size=len(batch))
+        self.log("loss", total.detach(), prog_bar=True, batch_size=len(batch))
+        return total
+
+    def on_fit_start(self) -> None:
+        if self.adversarial is not None:
+            self.adversarial.to(self.device)
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        if self.adversarial is not None:
+            gradients = [p.grad for p in self.trainable_parameters() if p.grad is not None]
+            self.log("train/grad_norm_generator", nn.utils.get_total_norm(gradients))
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """The generator's step, then the discriminator's, before any callback can write a checkpoint."""
+        super().optimizer_step(*args, **kwargs)
+        if self.adversarial is not None and self.adversarial.has_gradient:
+            norm = self.adversarial.step(self.trainer.gradient_clip_val)
+            self.log("train/grad_norm_discriminator", norm)
+
+    def check_terms(self, terms: LossTerms, step: int) -> None:
+        """Raise NonFiniteError, naming the term and the step, before a bad loss reaches the weights."""
+        for name, term in terms.items():
+            if not torch.isfinite(term):
+                raise NonFiniteError(
+                    f"loss term '{name}' is {term.item()} at step {step}; the last checkpoint is untouched. "
+                    "Try a lower method.optimizer.lr, trainer.gradient_clip_val=1, or trainer.precision=32-true."
+                )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        weights = dict(self.named_parameters())
+        if self.adversarial is not None:
+            checkpoint["adversarial"] = self.adversarial.state_dict()
+            weights |= {f"discriminator.{name}": p for name, p in self.adversarial.discriminator.named_parameters()}
+        bad = [name for name, weight in weights.items() if not torch.isfinite(weight).all()]
+        if bad:
+            raise NonFiniteError(
+                f"weight '{bad[0]}' is not finite after step {self.global_step}; no checkpoint was written over the "
+                "last good one. Try a lower method.optimizer.lr or trainer.gradient_clip_val=1."
+            )
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.adversarial is not None:
+            if "adversarial" not in checkpoint:
+                raise ValueError(
+                    "this run's checkpoint has no discriminator, so it was trained without adversarial; start a new "
+                    "run with start_from=RUN instead of resuming it"
+                )
+            self.adversarial.load_state_dict(checkpoint["adversarial"])
+
+    def validation_step(self, batch: SRBatch, batch_idx: int) -> dict[str, Tensor]:
+        """Measure one batch; returns SR and bicubic pictures for whoever shows them."""
+        sr = self.predict_sr(batch).clamp(0, 1)
+        bicubic = resize(batch.lr, scale=self.network.scale).clamp(0, 1)
+        for metric, picture in (
+            (self.psnr_y, sr),
+            (self.ssim_y, sr),
+            (self.bicubic_psnr_y, bicubic),
+            (self.bicubic_ssim_y, bicubic),
+        ):
+            metric.update(picture, batch.hr)
+        self.log("val/psnr_y", self.psnr_y, prog_bar=True, batch_size=len(batch))
+        self.log("val/bicubic_psnr_y", self.bicubic_psnr_y, prog_bar=True, batch_size=len(batch))
+        self.log("val/ssim_y", self.ssim_y, batch_size=len(batch))
+        self.log("val/bicubic_ssim_y", self.bicubic_ssim_y, batch_size=len(batch))
+        return {"sr": sr, "bicubic": bicubic}

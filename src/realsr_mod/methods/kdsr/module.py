@@ -1,0 +1,100 @@
+"""Training KDSR: a teacher that sees HR, then a student that learns the teacher's degradation representation."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from realsr_mod.methods.base import LossTerms, SRModule
+from realsr_mod.methods.kdsr.loss import DistillationLoss
+from realsr_mod.methods.kdsr.network import KDSRNet
+from realsr_mod.types import SRBatch
+from realsr_mod.weights.release import load_model
+
+
+class KDSRTeacher(SRModule):
+    """Stage 1: L1 on a network whose encoder reads LR and HR (`network.sees_hr=true`)."""
+
+    def __init__(self, network: KDSRNet, **training: Any) -> None:
+        super().__init__(network, **training)
+        if not network.sees_hr:
+            raise ValueError("a KDSR teacher reads HR as well; set network.sees_hr=true")
+
+    def forward_losses(self, batch: SRBatch) -> tuple[LossTerms, Tensor]:
+        sr = self.network.restore(batch.lr, self.network.embed(batch.lr, batch.hr)).float()
+        return {"pixel": self.pixel_loss(sr, batch.hr)}, sr
+
+    def predict_sr(self, batch: SRBatch) -> Tensor:
+        return self.network.restore(batch.lr, self.network.embed(batch.lr, batch.hr)).float()
+
+
+class KDSRStudent(SRModule):
+    """Stage 2: L1, and KL between the student's and a frozen teacher's representations.
+
+    Args:
+        network: the student.
+        teacher: path of a released teacher; None trains the same network without distillation.
+        distillation_weight: weight of the KL term.
+        temperature: softens both representations.
+        warmup_steps: first steps in which only the encoder trains, on the KL term alone.
+        initialise_from_teacher: start from the teacher's weights wherever shapes agree.
+        training: `optimizer`, `scheduler` and what else SRModule takes.
+    """
+
+    def __init__(
+        self,
+        network: KDSRNet,
+        teacher: str | None,
+        distillation_weight: float = 1.0,
+        temperature: float = 0.15,
+        warmup_steps: int = 0,
+        initialise_from_teacher: bool = True,
+        **training: Any,
+    ) -> None:
+        super().__init__(network, **training)
+        if teacher is None and warmup_steps:
+            raise ValueError(f"warmup_steps={warmup_steps} trains on the teacher alone; give method.teacher, or set 0")
+        self.distillation_loss = DistillationLoss(temperature)
+        self.distillation_weight = distillation_weight
+        self.warmup_steps = warmup_steps
+        self.teacher = None if teacher is None else self._load_teacher(teacher)
+        if self.teacher is not None and initialise_from_teacher:
+            copy_matching_weights(self.teacher, self.network)
+
+    def _load_teacher(self, path: str) -> KDSRNet:
+        teacher = load_model(path)
+        if not isinstance(teacher, KDSRNet) or not teacher.sees_hr:
+            raise ValueError(f"{path} is not a KDSR teacher; train one with experiment=kdsr_teacher")
+        if (teacher.scale, teacher.embedding_dim) != (self.network.scale, self.network.embedding_dim):
+            raise ValueError(
+                f"the teacher at {path} has scale {teacher.scale} and {teacher.embedding_dim} channels, the student "
+                f"scale {self.network.scale} and {self.network.embedding_dim}; both must agree to distil"
+            )
+        return teacher.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "KDSRStudent":
+        super().train(mode)
+        if self.teacher is not None:
+            self.teacher.eval()
+        return self
+
+    def forward_losses(self, batch: SRBatch) -> tuple[LossTerms, Tensor | None]:
+        idr, distilled = self.network.encode(batch.lr)
+        terms: LossTerms = {}
+        if self.teacher is not None:
+            with torch.no_grad():
+                target = self.teacher.encode(batch.lr, batch.hr)[1]
+            terms["distillation"] = self.distillation_weight * self.distillation_loss(distilled, target)
+        if batch.step < self.warmup_steps:
+            return terms, None
+        sr = self.network.restore(batch.lr, idr).float()
+        return terms | {"pixel": self.pixel_loss(sr, batch.hr)}, sr
+
+
+def copy_matching_weights(source: torch.nn.Module, target: torch.nn.Module) -> list[str]:
+    """Copy every tensor that both modules have under one name and shape; returns the names left as they were."""
+    given = source.state_dict()
+    state = target.state_dict()
+    matching = {key: given[key] for key, value in state.items() if key in given and given[key].shape == value.shape}
+    target.load_state_dict(state | matching)
+    return sorted(state.keys() - matching.keys())

@@ -1,0 +1,115 @@
+"""KDSR's networks (arXiv 2211.16928): an encoder that reads the degradation off, a restorer steered by it.
+
+Legend: B batch, C feature channels, H and W the low-resolution size, s the scale.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from realsr_mod.networks.blocks import DynamicDepthwiseConv, PixelShuffleUpsampler, ResidualBlock, RGBMean, conv3x3
+from realsr_mod.types import SRNetwork
+
+
+class DegradationEncoder(nn.Module):
+    """KD-IDE: picture to the implicit degradation representation (IDR).
+
+    Returns `(idr_BC, distilled_B4C)`: the vector that steers the restorer, and the longer one before the last
+    linear layer, on which the student is compared with its teacher.
+    """
+
+    def __init__(self, in_channels: int, channels: int, num_blocks: int) -> None:
+        super().__init__()
+        c = channels
+        self.features = nn.Sequential(
+            conv3x3(in_channels, c),
+            nn.LeakyReLU(0.1),
+            *[ResidualBlock(c, nn.LeakyReLU(0.1)) for _ in range(num_blocks)],
+            conv3x3(c, 2 * c),
+            nn.LeakyReLU(0.1),
+            conv3x3(2 * c, 2 * c),
+            nn.LeakyReLU(0.1),
+            conv3x3(2 * c, 4 * c),
+            nn.LeakyReLU(0.1),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+        self.mlp = nn.Sequential(
+            nn.Linear(4 * c, 4 * c), nn.LeakyReLU(0.1), nn.Linear(4 * c, 4 * c), nn.LeakyReLU(0.1)
+        )
+        self.compress = nn.Sequential(nn.Linear(4 * c, c), nn.LeakyReLU(0.1))
+
+    def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+        distilled = self.mlp(self.features(x_BCHW))
+        return self.compress(distilled), distilled
+
+
+class IDRDynamicBlock(nn.Module):
+    """IDR-DCRB: x + conv(LeakyReLU(depthwise convolution with kernels from the IDR))."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.dynamic = DynamicDepthwiseConv(channels, embedding_dim=channels)
+        self.conv = conv3x3(channels, channels)
+
+    def forward(self, x_BCHW: Tensor, idr_BC: Tensor) -> Tensor:
+        return x_BCHW + self.conv(F.leaky_relu(self.dynamic(x_BCHW, idr_BC), 0.1))
+
+
+class IDRRestorer(nn.Module):
+    """KDSR's restorer: head, dynamic blocks, conv, long skip, PixelShuffle upsampler, conv to RGB."""
+
+    def __init__(self, channels: int, num_blocks: int, scale: int) -> None:
+        super().__init__()
+        self.rgb_mean = RGBMean()
+        self.head = conv3x3(3, channels)
+        self.blocks = nn.ModuleList([IDRDynamicBlock(channels) for _ in range(num_blocks)])
+        self.fuse = conv3x3(channels, channels)
+        self.upsampler = PixelShuffleUpsampler(channels, scale)
+        self.to_rgb = conv3x3(channels, 3)
+
+    def forward(self, lr_B3HW: Tensor, idr_BC: Tensor) -> Tensor:
+        head = self.head(self.rgb_mean.subtract(lr_B3HW))
+        x = head
+        for block in self.blocks:
+            x = block(x, idr_BC)
+        return self.rgb_mean.add(self.to_rgb(self.upsampler(head + self.fuse(x))))
+
+
+class KDSRNet(SRNetwork):
+    """KDSR student (`sees_hr=False`) or teacher (`sees_hr=True`): the same network but for what its encoder reads.
+
+    Args:
+        scale: 2, 3 or 4 (any power of two works).
+        channels: C, feature channels; the IDR has as many entries.
+        encoder_blocks: residual blocks of the encoder (N_e).
+        restorer_blocks: IDR-DCRB of the restorer (N_b).
+        sees_hr: the encoder reads the LR picture together with the HR one, pixel-unshuffled to its size.
+    """
+
+    def __init__(
+        self, scale: int, channels: int, encoder_blocks: int, restorer_blocks: int, sees_hr: bool = False
+    ) -> None:
+        super().__init__()
+        self.scale = scale
+        self.embedding_dim = channels
+        self.sees_hr = sees_hr
+        self.encoder = DegradationEncoder(3 + 3 * scale**2 if sees_hr else 3, channels, encoder_blocks)
+        self.restorer = IDRRestorer(channels, restorer_blocks, scale)
+
+    def encode(self, lr_B3HW: Tensor, hr: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The IDR (B, C) and the distilled vector (B, 4C). A teacher needs `hr` (B, 3, sH, sW) as well."""
+        if self.sees_hr:
+            if hr is None:
+                raise ValueError(
+                    "a KDSR teacher estimates the degradation from LR and HR together; call encode(lr, hr), "
+                    "or use the student, which needs the LR picture alone"
+                )
+            lr_B3HW = torch.cat([lr_B3HW, F.pixel_unshuffle(hr, self.scale)], dim=1)
+        return self.encoder(lr_B3HW)
+
+    def embed(self, lr_B3HW: Tensor, hr: Tensor | None = None) -> Tensor:
+        return self.encode(lr_B3HW, hr)[0]
+
+    def restore(self, lr_B3HW: Tensor, embedding_BC: Tensor) -> Tensor:
+        return self.restorer(lr_B3HW, embedding_BC)

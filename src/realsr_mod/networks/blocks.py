@@ -1,0 +1,83 @@
+"""Building blocks that two or more networks share.
+
+Legend: B batch, C channels, H height, W width, D embedding length, K kernel side.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+DIV2K_RGB_MEAN = (0.4488, 0.4371, 0.4040)
+
+
+def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
+    """A 3x3 convolution that keeps the size (divided by `stride`)."""
+    return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1)
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(activation(conv(x))), without normalisation."""
+
+    def __init__(self, channels: int, activation: nn.Module) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(channels, channels)
+        self.activation = activation
+        self.conv2 = conv3x3(channels, channels)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return x_BCHW + self.conv2(self.activation(self.conv1(x_BCHW)))
+
+
+class DynamicDepthwiseConv(nn.Module):
+    """A depthwise KxK convolution whose kernels are computed per sample from an embedding (KDSR, eq. 5).
+
+    `embedding_dim` D in, `channels` C filtered: linear D to C, LeakyReLU(0.1), linear C to K*K*C, no biases.
+    """
+
+    def __init__(self, channels: int, embedding_dim: int, kernel_size: int = 3) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.to_kernels = nn.Sequential(
+            nn.Linear(embedding_dim, channels, bias=False),
+            nn.LeakyReLU(0.1),
+            nn.Linear(channels, kernel_size**2 * channels, bias=False),
+        )
+
+    def forward(self, x_BCHW: Tensor, embedding_BD: Tensor) -> Tensor:
+        b, c, h, w = x_BCHW.shape
+        k = self.kernel_size
+        kernels = self.to_kernels(embedding_BD).to(x_BCHW.dtype).reshape(b * c, 1, k, k)
+        y = F.conv2d(x_BCHW.reshape(1, b * c, h, w), kernels, padding=k // 2, groups=b * c)
+        return y.reshape(b, c, h, w)
+
+
+class PixelShuffleUpsampler(nn.Sequential):
+    """Enlarge by 1, 2, 3, 4, 8 …: conv to f*f*C and PixelShuffle(f), once with f = 3 or log2(scale) times with f = 2."""
+
+    def __init__(self, channels: int, scale: int) -> None:
+        if scale == 3:
+            factors = [3]
+        elif scale > 0 and math.log2(scale).is_integer():
+            factors = [2] * int(math.log2(scale))
+        else:
+            raise ValueError(f"scale must be 3 or a power of two, got {scale}")
+        layers: list[nn.Module] = []
+        for factor in factors:
+            layers += [conv3x3(channels, channels * factor**2), nn.PixelShuffle(factor)]
+        super().__init__(*layers)
+
+
+class RGBMean(nn.Module):
+    """The mean colour of DIV2K, to subtract from a picture before a network and to add to it afterwards."""
+
+    def __init__(self, mean: tuple[float, float, float] = DIV2K_RGB_MEAN) -> None:
+        super().__init__()
+        self.register_buffer("mean_1311", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+
+    def subtract(self, x_BCHW: Tensor) -> Tensor:
+        return x_BCHW - self.mean_1311
+
+    def add(self, x_BCHW: Tensor) -> Tensor:
+        return x_BCHW + self.mean_1311

@@ -1,0 +1,120 @@
+"""RRDBNet, the network of ESRGAN (arXiv 1809.00219) and Real-ESRGAN (arXiv 2107.10833).
+
+Legend: B batch, C feature channels, G growth channels, H and W the low-resolution size, s the scale.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from realsr_mod.networks.blocks import conv3x3
+from realsr_mod.types import SRNetwork
+
+Affine = tuple[Tensor, Tensor]  # gamma and beta, (B, C) each
+
+
+def init_scaled(modules: Iterable[nn.Module], scale: float = 0.1) -> None:
+    """Kaiming-normal weights times `scale` and zero biases, so that deep residual branches start small."""
+    for module in modules:
+        for layer in module.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(layer.weight)
+                layer.weight.data.mul_(scale)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+
+
+class ResidualDenseBlock(nn.Module):
+    """Five convolutions, each reading the input and all earlier outputs; x + 0.2 times the last one."""
+
+    def __init__(self, channels: int, growth: int) -> None:
+        super().__init__()
+        widths = [growth, growth, growth, growth, channels]
+        self.convs = nn.ModuleList([conv3x3(channels + i * growth, width) for i, width in enumerate(widths)])
+        init_scaled(self.convs)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        features = [x_BCHW]
+        for conv in self.convs[:-1]:
+            features.append(F.leaky_relu(conv(torch.cat(features, dim=1)), 0.2))
+        return x_BCHW + 0.2 * self.convs[-1](torch.cat(features, dim=1))
+
+
+class RRDB(nn.Module):
+    """Residual in residual dense block: x + 0.2 times three dense blocks in a row."""
+
+    def __init__(self, channels: int, growth: int) -> None:
+        super().__init__()
+        self.dense = nn.Sequential(*[ResidualDenseBlock(channels, growth) for _ in range(3)])
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        return x_BCHW + 0.2 * self.dense(x_BCHW)
+
+
+class RRDBRestorer(nn.Module):
+    """Head, RRDBs, conv, long skip, two nearest-neighbour doublings, two convs to RGB: enlarges four times.
+
+    A smaller scale first folds the picture by pixel-unshuffling: 2 at scale 2, 4 at scale 1. A picture whose sides
+    that does not divide is padded by repeating its border, and the result is cropped.
+
+    Args:
+        scale: 1, 2 or 4.
+        channels: C, feature channels.
+        num_blocks: RRDBs.
+        growth: G, channels that each convolution of a dense block adds.
+    """
+
+    def __init__(self, scale: int, channels: int, num_blocks: int, growth: int) -> None:
+        super().__init__()
+        if scale not in (1, 2, 4):
+            raise ValueError(f"an RRDB network enlarges by 1, 2 or 4, got scale={scale}")
+        self.scale = scale
+        self.fold = 4 // scale
+        self.head = conv3x3(3 * self.fold**2, channels)
+        self.blocks = nn.ModuleList([RRDB(channels, growth) for _ in range(num_blocks)])
+        self.fuse = conv3x3(channels, channels)
+        self.up1 = conv3x3(channels, channels)
+        self.up2 = conv3x3(channels, channels)
+        self.refine = conv3x3(channels, channels)
+        self.to_rgb = conv3x3(channels, 3)
+
+    def forward(self, lr_B3HW: Tensor, affines: Sequence[Affine] = ()) -> Tensor:
+        """Enlarge. `affines`, if any, holds one (gamma, beta) per block: its output x becomes (1 + gamma) x + beta."""
+        assert len(affines) in (0, len(self.blocks)), "one (gamma, beta) per block"
+        height, width = lr_B3HW.shape[-2:]
+        head = self.head(self._folded(lr_B3HW))
+        x = head
+        for i, block in enumerate(self.blocks):
+            x = block(x)
+            if affines:
+                gamma_BC11, beta_BC11 = (part[:, :, None, None] for part in affines[i])
+                x = (1 + gamma_BC11) * x + beta_BC11
+        x = head + self.fuse(x)
+        for conv in (self.up1, self.up2):
+            x = F.leaky_relu(conv(F.interpolate(x, scale_factor=2, mode="nearest")), 0.2)
+        sr = self.to_rgb(F.leaky_relu(self.refine(x), 0.2))
+        return sr if self.fold == 1 else sr[..., : height * self.scale, : width * self.scale]
+
+    def _folded(self, lr_B3HW: Tensor) -> Tensor:
+        if self.fold == 1:
+            return lr_B3HW
+        height, width = lr_B3HW.shape[-2:]
+        padded = F.pad(lr_B3HW, (0, -width % self.fold, 0, -height % self.fold), mode="replicate")
+        return F.pixel_unshuffle(padded, self.fold)
+
+
+class RRDBNet(SRNetwork):
+    """The plain network of ESRGAN and Real-ESRGAN; it does not look at the degradation.
+
+    Args: see `RRDBRestorer`. The released ×4 models have 64 channels, 23 blocks, growth 32 (16.7 M parameters).
+    """
+
+    def __init__(self, scale: int = 4, channels: int = 64, num_blocks: int = 23, growth: int = 32) -> None:
+        super().__init__()
+        self.scale = scale
+        self.restorer = RRDBRestorer(scale, channels, num_blocks, growth)
+
+    def restore(self, lr_B3HW: Tensor, embedding_B0: Tensor) -> Tensor:
+        return self.restorer(lr_B3HW)

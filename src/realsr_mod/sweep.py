@@ -1,0 +1,38 @@
+"""What a sweep shows when its jobs are done."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from realsr_mod.runs import SUMMARY_NAME, read_overrides
+from realsr_mod.weights.release import write_json
+
+
+class Ranking(Callback):
+    """After a multirun, print its jobs by PSNR-Y, best first, and write them to `ranking.json` in the sweep's folder.
+
+    Reads the jobs' own summaries, so it works with every launcher.
+    """
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        folder = Path(config.hydra.sweep.dir)
+        jobs = []
+        for summary_path in folder.glob(f"*/{SUMMARY_NAME}"):
+            summary = json.loads(summary_path.read_text())
+            jobs.append({"overrides": read_overrides(summary_path.parent), "run": str(summary_path.parent), **summary})
+        jobs.sort(key=lambda job: -job["psnr_y"])
+        write_json(folder / "ranking.json", jobs)
+        table = Table(title=f"{len(jobs)} jobs, best first")
+        for column in ("PSNR-Y (dB)", "over bicubic", "SSIM-Y", "overrides"):
+            table.add_column(column, justify="left" if column == "overrides" else "right")
+        for job in jobs:
+            gain = job["psnr_y"] - job["bicubic_psnr_y"]
+            table.add_row(
+                f"{job['psnr_y']:.3f}", f"{gain:+.3f}", f"{job['ssim_y']:.4f}", " ".join(job["overrides"])
+            )
+        Console().print(table)

@@ -1,0 +1,144 @@
+"""Train a model: `python -m realsr_mod.train experiment=kdsr_student`, with `-m` for sweeps, `--help` for more."""
+
+import logging
+import platform
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+import realsr_mod
+from realsr_mod.checkpointing import AtomicCheckpointIO, TrainingInterrupted
+from realsr_mod.devices import best_precision
+from realsr_mod.entry import run_command
+from realsr_mod.methods.base import NonFiniteError
+from realsr_mod.runs import LAST_CHECKPOINT, SUMMARY_NAME, find_or_train
+from realsr_mod.weights.release import save_model, write_json
+
+
+def train(cfg: DictConfig) -> float:
+    """Train what `cfg` describes in Hydra's output folder; returns the final PSNR-Y in dB (for sweeps)."""
+    quieten()
+    run = Path(HydraConfig.get().runtime.output_dir)
+    for key in cfg.prerequisites:
+        if cfg[key] == "auto":
+            cfg[key] = find_or_train(cfg, key, list(HydraConfig.get().overrides.task))
+    pl.seed_everything(cfg.seed, verbose=False)
+    torch.set_float32_matmul_precision("high")
+    datamodule = instantiate(cfg.data)
+    module = instantiate(cfg.method)
+    trainer = build_trainer(cfg, run)
+    started = time.monotonic()
+    try:
+        trainer.fit(module, datamodule, ckpt_path=checkpoint_to_resume(cfg, run), weights_only=True)
+    except TrainingInterrupted as error:
+        sys.exit(f"\n{error}\ngo on with: python -m realsr_mod.train resume={_shown(run)}")
+    except NonFiniteError as error:
+        sys.exit(f"\nerror: {error}")
+    seconds = time.monotonic() - started
+    metrics = trainer.validate(module, datamodule, verbose=False)[0]
+    if trainer.is_global_zero:
+        summary = release(cfg, run, module, trainer, metrics, seconds)
+        show(summary, run)
+    return metrics["val/psnr_y"]
+
+
+def quieten() -> None:
+    """Leave out what Lightning says that no user can act on."""
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # Hydra's folder is the logger's too
+
+
+def build_trainer(cfg: DictConfig, run: Path) -> pl.Trainer:
+    """The Lightning trainer, with its callbacks and logger, for the run folder `run`."""
+    if cfg.trainer.precision == "auto":
+        cfg.trainer.precision = best_precision(cfg.trainer.accelerator)
+    metrics_csv = run / "metrics.csv"
+    if metrics_csv.exists():  # the CSV logger would begin it anew; a resumed run keeps what came before
+        metrics_csv.rename(run / f"metrics_before_{time.strftime('%Y-%m-%d_%H-%M-%S')}.csv")
+    return instantiate(
+        cfg.trainer,
+        enable_progress_bar=sys.stdout.isatty(),
+        callbacks=[instantiate(callback) for callback in cfg.callbacks.values() if callback],
+        logger=instantiate(cfg.logger),
+        plugins=[AtomicCheckpointIO()],
+        use_distributed_sampler=False,
+        default_root_dir=str(run),
+    )
+
+
+def checkpoint_to_resume(cfg: DictConfig, run: Path) -> str | None:
+    """The checkpoint in `run` if the run is resumed and has got that far, else None: it begins at step 0."""
+    checkpoint = run / LAST_CHECKPOINT
+    return str(checkpoint) if cfg.resume and checkpoint.is_file() else None
+
+
+def release(
+    cfg: DictConfig, run: Path, module: pl.LightningModule, trainer: pl.Trainer, metrics: dict[str, float], seconds: float
+) -> dict[str, Any]:
+    """Write the model and `summary.json` into the run folder; returns the summary."""
+    resolved = OmegaConf.to_container(cfg, resolve=True)
+    info = {"name": cfg.name, "method": resolved["method"]["_target_"], "degradation": resolved["degradation"]}
+    model = save_model(module.network, run / "model", resolved["network"], info)
+    summary = {
+        "name": cfg.name,
+        "psnr_y": metrics["val/psnr_y"],
+        "ssim_y": metrics["val/ssim_y"],
+        "bicubic_psnr_y": metrics["val/bicubic_psnr_y"],
+        "bicubic_ssim_y": metrics["val/bicubic_ssim_y"],
+        "steps": cfg.trainer.max_steps,
+        "seconds": round(seconds, 1),
+        "model": str(model.relative_to(run)),
+        "parameters": sum(p.numel() for p in module.network.parameters()),
+        "seed": cfg.seed,
+        "precision": cfg.trainer.precision,
+        "device": str(trainer.strategy.root_device),
+        "skipped_pictures": trainer.datamodule.skipped_pictures,
+        "versions": {
+            "realsr_mod": realsr_mod.__version__,
+            "torch": torch.__version__,
+            "pytorch_lightning": pl.__version__,
+            "python": platform.python_version(),
+        },
+    }
+    write_json(run / SUMMARY_NAME, summary)
+    return summary
+
+
+def show(summary: dict[str, Any], run: Path) -> None:
+    """Print the figures of a finished run as a small table, and where to find things."""
+    table = Table(title=f"{summary['name']}: {summary['steps']} steps in {summary['seconds']:.0f} s")
+    table.add_column("validation photos")
+    table.add_column("PSNR-Y (dB)", justify="right")
+    table.add_column("SSIM-Y", justify="right")
+    table.add_row("bicubic", f"{summary['bicubic_psnr_y']:.2f}", f"{summary['bicubic_ssim_y']:.4f}")
+    table.add_row(summary["name"], f"{summary['psnr_y']:.2f}", f"{summary['ssim_y']:.4f}", style="bold")
+    console = Console()
+    console.print(table)
+    console.print(f"model     {_shown(run / summary['model'])}", highlight=False, soft_wrap=True)
+    console.print(f"pictures  {_shown(run / 'pictures' / 'latest.png')}", highlight=False, soft_wrap=True)
+    console.print(f"summary   {_shown(run / SUMMARY_NAME)}", highlight=False, soft_wrap=True)
+
+
+def _shown(path: Path) -> Path:
+    """A path as a person would write it: relative to the current folder where it lies inside."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def main() -> None:
+    run_command("train", train)
+
+
+if __name__ == "__main__":
+    main()

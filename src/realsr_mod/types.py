@@ -1,0 +1,48 @@
+"""The two shapes that everything shares: a batch of pictures, and a network that estimates and restores.
+
+Legend: B batch, C channels, H and W the low-resolution size, s the scale, D the embedding's length.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+
+@dataclass
+class SRBatch:
+    """Low-resolution pictures, their ground truth, and the degradation that leads from one to the other."""
+
+    lr: Tensor  # (B, 3, H, W), float32 RGB in [0, 1]
+    hr: Tensor  # (B, 3, sH, sW), float32 RGB in [0, 1]
+    params: dict[str, Any] = field(default_factory=dict)  # what the degradation drew; empty for real pairs
+    step: int = 0  # the training step that this batch belongs to
+    names: list[str] = field(default_factory=list)  # file names, in the order of the rows
+
+    def __len__(self) -> int:
+        return self.lr.shape[0]
+
+
+class SRNetwork(nn.Module, ABC):
+    """A super-resolution network seen as an estimator of the degradation and a restorer steered by it.
+
+    A network that does not look at the degradation has `embedding_dim = 0` and ignores the embedding.
+    """
+
+    scale: int
+    embedding_dim: int = 0
+    embedding_names: tuple[str, ...] = ()  # names of embedding entries that a person may set, for example blur, noise
+    sees_hr: bool = False  # a teacher: `embed` takes the HR pictures as well, so it works only where they are known
+
+    def embed(self, lr_BCHW: Tensor) -> Tensor:
+        """Estimate the degradation of each picture: (B, 3, H, W) to (B, D)."""
+        return lr_BCHW.new_zeros(lr_BCHW.shape[0], 0)
+
+    @abstractmethod
+    def restore(self, lr_BCHW: Tensor, embedding_BD: Tensor) -> Tensor:
+        """Super-resolve under a given embedding: (B, 3, H, W), (B, D) to (B, 3, sH, sW)."""
+
+    def forward(self, lr_BCHW: Tensor) -> Tensor:
+        """Estimate the degradation, then restore: (B, 3, H, W) to (B, 3, sH, sW)."""
+        return self.restore(lr_BCHW, self.embed(lr_BCHW))

@@ -1,0 +1,92 @@
+"""Checkpoints of the papers' own programs, read and written: found by their keys, sized by their tensors.
+
+A checkpoint is parsed, not trusted: nothing pickled in it is run, its architecture follows from its keys, and every
+tensor must find its place.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from realsr_mod.types import SRNetwork
+from realsr_mod.weights.layouts import LAYOUTS, Layout
+from realsr_mod.weights.release import load_state, read_checkpoint
+
+# What training programs wrap a state dict in. The averaged weights first: the papers report those.
+WRAPPERS = ("params_ema", "params", "state_dict")
+_KNOWN = ", ".join(layout.name for layout in LAYOUTS)
+
+
+def load_official(source: str | Path | Mapping) -> SRNetwork:
+    """Make a network from a checkpoint of the papers' own programs, in evaluation mode.
+
+    Args:
+        source: a `.pth`, `.pt`, `.ckpt` or `.safetensors` file, or a state dict; with or without the wrappers
+            `params_ema`, `params`, `state_dict`, and the prefix `module.` that parallel training leaves.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: truncated, not tensors alone, or of an architecture that is not among `LAYOUTS`.
+    """
+    if isinstance(source, str | Path):
+        where, state = str(source), unwrap(read_checkpoint(source))
+    else:
+        where, state = "state dict", unwrap(source)
+    layout = next((layout for layout in LAYOUTS if layout.matches(state)), None)
+    if layout is None:
+        raise ValueError(
+            f"{where}: not an architecture that realsr_mod knows ({_KNOWN}); its first keys are "
+            f"{', '.join(list(state)[:3]) or 'none'}. For a model trained here give its run folder"
+        )
+    return _load_layout(layout, state, where)
+
+
+def _load_layout(layout: Layout, state: dict[str, Tensor], where: str) -> SRNetwork:
+    constants = layout.constants()
+    for key, expected in constants.items():
+        if key in state and not (
+            state[key].shape == expected.shape and torch.allclose(state[key].float(), expected, atol=1e-6)
+        ):
+            raise ValueError(
+                f"{where}: {key} is {state[key].flatten().tolist()[:9]}, expected {expected.flatten().tolist()}; "
+                f"{layout.name} is supported for pictures in [0, 1] with DIV2K's mean colour"
+            )
+    renamed = {key: layout.to_ours(key) for key in state if key not in constants}
+    if strangers := [key for key, ours in renamed.items() if ours is None]:
+        raise ValueError(f"{where}: looks like {layout.name}, which has no {', '.join(strangers[:3])}")
+    try:
+        network = layout.build(state)
+    except (IndexError, KeyError, ValueError) as error:
+        raise ValueError(f"{where}: looks like {layout.name}, but its sizes cannot be read: {error}") from error
+    load_state(network, {ours: state[key].float() for key, ours in renamed.items()}, source=where)
+    return network.eval()
+
+
+def to_official(network: SRNetwork) -> dict[str, Tensor]:
+    """The state dict of a network in the layout of its paper's program: `load_official`'s inverse.
+
+    Raises:
+        ValueError: no published program has this network.
+    """
+    layout = next((layout for layout in LAYOUTS if layout.fits(network)), None)
+    if layout is None:
+        raise ValueError(
+            f"this {type(network).__name__} has no official layout (there are: {_KNOWN}); use format=safetensors"
+        )
+    state = {}
+    for key, value in network.state_dict().items():
+        theirs = layout.to_theirs(key)
+        assert theirs is not None, f"{layout.name} has no name for {key}"
+        state[theirs] = value.detach().cpu().contiguous()
+    return state | layout.constants()
+
+
+def unwrap(content: Mapping) -> dict[str, Tensor]:
+    """The state dict inside what a training program saved, its keys free of `module.`."""
+    for wrapper in WRAPPERS:
+        if isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+            break
+    return {key.removeprefix("module."): value for key, value in content.items() if isinstance(value, Tensor)}

@@ -1,0 +1,148 @@
+"""The released form of a model: `model.safetensors` with `config.json` beside it, written and read without pickle."""
+
+import importlib
+import json
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from realsr_mod.types import SRNetwork
+
+WEIGHTS_NAME = "model.safetensors"
+CONFIG_NAME = "config.json"
+CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
+
+
+def save_model(network: SRNetwork, folder: str | Path, network_config: dict[str, Any], info: dict[str, Any]) -> Path:
+    """Write a network's weights and config into `folder`, each file atomically. Returns the weights' path.
+
+    Args:
+        network: what to release.
+        network_config: `_target_` and the constructor's arguments, as in `conf/network/*.yaml`, resolved.
+        info: whatever should travel with it (method, degradation, steps, measured figures); plain JSON values.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    weights = folder / WEIGHTS_NAME
+    save_file(state, str(weights) + ".tmp")
+    os.replace(str(weights) + ".tmp", weights)
+    write_json(folder / CONFIG_NAME, {"network": network_config, **info})
+    return weights
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON atomically: a reader sees the old file or the new one, never half of one."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(content, indent=2) + "\n")
+    os.replace(temporary, path)
+
+
+def build_network(network_config: dict[str, Any]) -> SRNetwork:
+    """Build the network that a model's config names. Only SRNetwork classes of this package are built."""
+    arguments = dict(network_config)
+    target = arguments.pop("_target_", "")
+    module_name, _, class_name = target.rpartition(".")
+    if not module_name.startswith("realsr_mod."):
+        raise ValueError(f"config names the network {target!r}; only classes of realsr_mod are loaded")
+    try:
+        network_class = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"config names the network {target!r}, which this version of realsr_mod lacks") from error
+    if not (isinstance(network_class, type) and issubclass(network_class, SRNetwork)):
+        raise ValueError(f"config names {target!r}, which is not a super-resolution network")
+    try:
+        return network_class(**arguments)
+    except TypeError as error:
+        raise ValueError(f"config gives {target} arguments that it does not take: {error}") from error
+
+
+def model_folder(path: str | Path) -> Path:
+    """The folder of a released model, given that folder, its run's folder, or the weights file in it."""
+    path = Path(path)
+    for folder in (path, path / "model", path.parent if path.name == WEIGHTS_NAME else path):
+        if (folder / WEIGHTS_NAME).is_file() and (folder / CONFIG_NAME).is_file():
+            return folder
+    raise FileNotFoundError(
+        f"{path}: no model here; a model is a folder with {WEIGHTS_NAME} and {CONFIG_NAME}, "
+        "for example the `model` folder that a finished training leaves in its run folder"
+    )
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """The config beside a released model: `network`, and what else its training wrote about it."""
+    file = model_folder(path) / CONFIG_NAME
+    try:
+        return json.loads(file.read_text())
+    except ValueError as error:
+        raise ValueError(f"{file}: not JSON ({error}); copy the model again from where it was trained") from error
+
+
+def load_model(path: str | Path, device: str | torch.device = "cpu") -> SRNetwork:
+    """Load a model in evaluation mode.
+
+    Args:
+        path: a run folder, a model folder, or its `model.safetensors`; or a checkpoint file of one of the papers' own
+            programs (see `realsr_mod.weights.official`).
+
+    Raises:
+        FileNotFoundError: nothing there.
+        ValueError: weights and config do not fit; the message names the keys.
+    """
+    if Path(path).is_file() and Path(path).name != WEIGHTS_NAME:
+        from realsr_mod.weights.official import load_official  # imports this module
+
+        return load_official(path).to(device)
+    folder = model_folder(path)
+    network = build_network(read_config(folder)["network"])
+    load_state(network, read_checkpoint(folder / WEIGHTS_NAME), source=folder)
+    return network.to(device).eval()
+
+
+def read_checkpoint(path: str | Path) -> Mapping:
+    """Read a checkpoint file without running anything that is in it.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: truncated, not a checkpoint, or holding Python objects other than tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; give a checkpoint ({', '.join(CHECKPOINT_SUFFIXES)})")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"{path}: refused: besides tensors it holds Python objects, which could run code (none was run), or it "
+            "is no checkpoint; ask its author for safetensors, or for the state dict alone"
+        ) from error
+    except (SafetensorError, RuntimeError, EOFError, OSError, LookupError, ValueError) as error:
+        raise ValueError(f"{path}: truncated or damaged, or not a checkpoint; fetch it again") from error
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{path}: holds a {type(content).__name__}, not a state dict")
+    return content
+
+
+def load_state(network: torch.nn.Module, state: dict[str, torch.Tensor], source: object) -> None:
+    """Load a state dict that must fit exactly; raise a ValueError that names what does not."""
+    expected = network.state_dict()
+    problems = [f"missing {key}" for key in expected.keys() - state.keys()]
+    problems += [f"unexpected {key}" for key in state.keys() - expected.keys()]
+    problems += [
+        f"{key} is {tuple(state[key].shape)}, expected {tuple(expected[key].shape)}"
+        for key in expected.keys() & state.keys()
+        if state[key].shape != expected[key].shape
+    ]
+    if problems:
+        shown = "; ".join(sorted(problems)[:5])
+        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise ValueError(f"{source}: weights do not fit {type(network).__name__}: {shown}{more}")
+    network.load_state_dict(state)

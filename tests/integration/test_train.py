@@ -1,0 +1,121 @@
+"""The training command, as a person types it."""
+
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from realsr_mod.weights.release import load_model
+
+from .conftest import TINY, command, environment
+
+
+def only(folder, pattern):
+    found = sorted(folder.glob(pattern))
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_main_job_trains_a_teacher_then_a_student_and_leaves_everything(run, tmp_path):
+    first = run("train", "experiment=kdsr_student", *TINY)
+    assert "training one first" in first.stdout
+    teacher, student = only(tmp_path, "runs/kdsr_teacher/*"), only(tmp_path, "runs/kdsr_student/*")
+    summary = json.loads((student / "summary.json").read_text())
+    assert summary["steps"] == 4
+    assert summary["seed"] == 0
+    assert summary["versions"]["torch"] == torch.__version__
+    assert 20 < summary["bicubic_psnr_y"] < 40
+    assert (student / summary["model"]).is_file()
+    assert load_model(student)(torch.rand(1, 3, 8, 8)).shape == (1, 3, 32, 32)
+    assert Image.open(student / "pictures" / "latest.png").width > 4 * 64
+    assert f"{summary['psnr_y']:.2f}" in first.stdout
+    assert "val/bicubic_psnr_y" in (student / "metrics.csv").read_text()
+
+    second = run("train", "experiment=kdsr_student", *TINY, "trainer.max_steps=2")
+    assert str(teacher.relative_to(tmp_path)) in second.stdout
+    assert len(list(tmp_path.glob("runs/kdsr_teacher/*"))) == 1
+
+    run("evaluate", f"model={student}", f"data.root={student / 'pictures'}", "protocol=bicubic", "output=figures.json")
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert {row["condition"] for row in figures["summary"]} == {"no blur", "mean"}
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_bits_of_an_uninterrupted_one(run, tmp_path):
+    arguments = ["train", "experiment=kdsr_student", "teacher=null", *TINY, "trainer.max_steps=60"]
+    arguments += ["trainer.val_check_interval=25", "callbacks.last.every_n_train_steps=7"]
+    run(*arguments, "name=whole")
+    process = subprocess.Popen(command(*arguments, "name=killed"), cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL)
+    while not list(tmp_path.glob("runs/killed/*/checkpoints/last.ckpt")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    time.sleep(0.15)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    killed = only(tmp_path, "runs/killed/*")
+    assert not (killed / "summary.json").exists()
+    resumed = run(*arguments, "name=killed", "resume=auto")
+    assert "resuming" in resumed.stdout
+    whole, killed = (only(tmp_path, f"runs/{name}/*") for name in ("whole", "killed"))
+    expected, weights = (load_file(folder / "model" / "model.safetensors") for folder in (whole, killed))
+    assert all(torch.equal(expected[key], weights[key]) for key in expected)
+    states = [torch.load(f / "checkpoints" / "last.ckpt", weights_only=True) for f in (whole, killed)]
+    assert states[0]["global_step"] == states[1]["global_step"]
+    raw = [state["current_model_state"] for state in states]  # beside the averaged weights
+    assert all(torch.equal(raw[0][key], raw[1][key]) for key in raw[0])
+
+
+def test_ctrl_c_saves_and_the_run_alone_is_enough_to_go_on(run, tmp_path):
+    arguments = ["train", "experiment=kdsr_student", "teacher=null", *TINY, "trainer.max_steps=3000"]
+    process = subprocess.Popen(
+        command(*arguments), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    while "val/psnr_y" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    folder = only(tmp_path, "runs/kdsr_student/*")
+    assert f"resume={folder.relative_to(tmp_path)}" in output
+    step = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+    resumed = run("train", f"resume={folder}", f"trainer.max_steps={step + 2}", "method.scheduler=null", check=False)
+    assert resumed.returncode == 0, resumed.stdout
+    assert json.loads((folder / "summary.json").read_text())["steps"] == step + 2
+    assert list(folder.glob("metrics_before_*.csv"))
+
+
+def test_two_processes_validate_as_one(run, tmp_path):
+    run("train", "experiment=kdsr_student", "teacher=null", *TINY, "trainer=ddp_cpu", "trainer.max_steps=2")
+    folder = only(tmp_path, "runs/kdsr_student/*")
+    two = json.loads((folder / "summary.json").read_text())
+    from hydra import compose, initialize_config_dir
+    from hydra.utils import instantiate
+
+    from realsr_mod.config import CONF_DIR
+
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        data = instantiate(compose("train", overrides=TINY).data)
+    data.setup()
+    network, psnr = load_model(folder), []
+    from realsr_mod.metrics import psnr_y
+
+    for raw in data.val_dataloader():
+        batch = data.on_after_batch_transfer(raw)
+        with torch.no_grad():
+            psnr.append(psnr_y(network(batch.lr), batch.hr, 4).item())
+    assert len(psnr) == 2
+    assert two["psnr_y"] == pytest.approx(sum(psnr) / 2, abs=1e-4)
+
+
+def test_sweep_ranks_its_jobs(run, tmp_path):
+    done = run("train", "-m", "experiment=kdsr_student", "teacher=null", *TINY, "trainer.max_steps=2", "seed=0,1")
+    ranking = json.loads(only(tmp_path, "runs/kdsr_student/sweep_*/ranking.json").read_text())
+    assert len(ranking) == 2
+    assert ranking[0]["psnr_y"] > ranking[1]["psnr_y"]
+    assert {f"seed={job['seed']}" in job["overrides"] for job in ranking} == {True}
+    assert "best first" in done.stdout

@@ -1,0 +1,90 @@
+"""Bad files are named before the training starts, and good ones are read only once."""
+
+import os
+
+import pytest
+
+from realsr_mod.data import checks
+from realsr_mod.data.checks import check_images, list_some
+
+
+@pytest.fixture
+def mixed(tmp_path, save_photo):
+    """Two good files, one too small, one broken."""
+    save_photo(tmp_path / "good.png", 40, 50)
+    save_photo(tmp_path / "good2.png", 32, 32)
+    save_photo(tmp_path / "small.png", 31, 99)
+    (tmp_path / "broken.png").write_text("no picture")
+    return sorted(tmp_path.glob("*.png"))
+
+
+def test_bad_images_are_left_out_and_named(mixed):
+    with pytest.warns(UserWarning, match=r"(?s)2 of 4 images.*broken.png: not an image.*small.png: too small: 31x99"):
+        checked = check_images(mixed, min_side_px=32)
+    assert {path.name: size for path, size in checked.sizes.items()} == {"good.png": (40, 50), "good2.png": (32, 32)}
+    assert sorted(path.name for path in checked.bad) == ["broken.png", "small.png"]
+
+
+def test_bad_images_are_refused_if_asked(mixed):
+    with pytest.raises(ValueError, match=r"(?s)2 of 4.*broken.png.*small.png.*on_bad_image=skip"):
+        check_images(mixed, min_side_px=32, on_bad_image="error")
+
+
+def test_nothing_left_is_an_error_even_when_skipping(mixed):
+    with pytest.raises(ValueError, match="4 of 4 images cannot be used"):
+        check_images(mixed, min_side_px=1000)
+
+
+def test_unknown_choice_is_refused(mixed):
+    with pytest.raises(ValueError, match="'skip' or 'error', got 'ignore'"):
+        check_images(mixed, 32, "ignore")
+
+
+def test_only_new_changed_and_bad_files_are_read_again(mixed, save_photo, monkeypatch, cache_in_tmp):
+    read = []
+
+    def recording(path, original=checks.image_size):
+        read.append(path.name)
+        return original(path)
+
+    monkeypatch.setattr(checks, "image_size", recording)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="2 of 4"):
+            check_images(mixed, 32)
+    assert sorted(read) == ["broken.png", "broken.png", "good.png", "good2.png", "small.png"]
+    assert len(list(cache_in_tmp.iterdir())) == 1
+    assert {path.suffix for path in mixed[0].parent.iterdir()} == {".png"}, "the photo folder is left as it was"
+
+    read.clear()
+    save_photo(mixed[1], 64, 64)
+    os.utime(mixed[1], ns=(1, 1))
+    with pytest.warns(UserWarning, match="2 of 4"):
+        assert check_images(mixed, 32).sizes[mixed[1]] == (64, 64)
+    assert sorted(read) == ["broken.png", "good.png"]
+
+
+@pytest.mark.parametrize("damage", ["not json", "[1, 2]"])
+def test_a_damaged_cache_is_replaced(mixed, cache_in_tmp, damage):
+    good = mixed[1:3]
+    check_images(good, 32)
+    (file,) = cache_in_tmp.iterdir()
+    file.write_text(damage)
+    assert len(check_images(good, 32).sizes) == 2
+    assert file.read_text() != damage
+
+
+def test_a_cache_folder_that_cannot_be_written_does_no_harm(mixed, tmp_path):
+    (tmp_path / "file").touch()
+    assert len(check_images(mixed[1:3], 32, cache_dir=tmp_path / "file" / "inside").sizes) == 2
+
+
+def test_a_slow_check_shows_a_progress_bar(mixed, monkeypatch, capsys):
+    check_images(mixed[1:3], 32)
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(checks, "_PROGRESS_AFTER_S", -1.0)
+    check_images(mixed[1:2], 32, cache_dir=mixed[0].parent / "other")
+    assert "checking images" in capsys.readouterr().out
+
+
+def test_long_lists_are_cut():
+    assert list_some(f"f{i}" for i in range(7)).splitlines()[1:] == [*(f"  f{i}" for i in range(5)), "  ... and 2 more"]

@@ -1,0 +1,276 @@
+"""Every kind of picture in and out: bit depth, alpha, profile, EXIF, orientation; and files that are no pictures."""
+
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageCms
+
+from realsr_mod.inference.image_io import UPRIGHT, Picture, read_picture
+from realsr_mod.inference.image_save import fit_format, write_picture
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+HEIGHT, WIDTH = 13, 17
+
+
+def pixels(channels: int, dtype=np.uint8, high: int | None = None) -> np.ndarray:
+    """Smooth values, so that lossy formats come near them; alpha is not opaque."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    planes = [(x * (c + 1) + y * 3) % 97 for c in range(channels)]
+    top = np.iinfo(dtype).max if high is None else high
+    return (np.stack(planes, axis=2) / 97 * top).astype(dtype)
+
+
+def exif_bytes(orientation: int = 1) -> bytes:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "Testcam", orientation
+    exif[0x8769] = {0x829A: 0.004}  # exposure time
+    return exif.tobytes()
+
+
+def save_pil(path, array: np.ndarray, **kwargs) -> None:
+    Image.fromarray(array.squeeze()).save(path, **kwargs)
+
+
+def save_palette(path, transparent: bool) -> None:
+    image = Image.fromarray(pixels(3)).quantize(8)
+    image.save(path, **({"transparency": 0} if transparent else {}))
+
+
+def save_cmyk(path) -> None:
+    Image.fromarray(pixels(3)).convert("CMYK").save(path, quality=95)
+
+
+def save_cv2(path, array: np.ndarray) -> None:
+    order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[array.shape[2]]
+    cv2.imwrite(str(path), np.ascontiguousarray(array[:, :, order]))
+
+
+def save_grey_alpha_16(path) -> None:
+    """A 16-bit grey PNG with alpha, byte by byte: neither Pillow nor OpenCV writes one."""
+    rows = pixels(2, np.uint16).astype(">u2").reshape(HEIGHT, -1)
+    data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, 16, 4, 0, 0, 0)), (b"IDAT", data), (b"IEND", b"")]
+    content = b"".join(struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+
+
+DARK = pixels(3, np.uint16, high=200)  # all values under 256: still 16 bits
+# file name, how it is written, what is expected: pixels (or None for lossy), channels, dtype
+KINDS = [
+    ("grey.png", lambda p: save_pil(p, pixels(1)), pixels(1)),
+    ("grey alpha.png", lambda p: save_pil(p, pixels(2)), pixels(2)),
+    ("rgb.png", lambda p: save_pil(p, pixels(3)), pixels(3)),
+    ("rgba.png", lambda p: save_pil(p, pixels(4)), pixels(4)),
+    ("grey16.png", lambda p: save_cv2(p, pixels(1, np.uint16)), pixels(1, np.uint16)),
+    ("grey alpha 16.png", save_grey_alpha_16, pixels(2, np.uint16)),
+    ("rgb16.png", lambda p: save_cv2(p, pixels(3, np.uint16)), pixels(3, np.uint16)),
+    ("dark16.png", lambda p: save_cv2(p, DARK), DARK),
+    ("rgba16.png", lambda p: save_cv2(p, pixels(4, np.uint16)), pixels(4, np.uint16)),
+    (
+        "bilevel.png",
+        lambda p: Image.fromarray(pixels(1)[:, :, 0] > 99).save(p),
+        (pixels(1) > 99).astype(np.uint8) * 255,
+    ),
+    ("grey.tif", lambda p: save_pil(p, pixels(1)), pixels(1)),
+    ("rgb.tif", lambda p: save_pil(p, pixels(3), compression="tiff_lzw"), pixels(3)),
+    ("rgba.tif", lambda p: save_pil(p, pixels(4)), pixels(4)),
+    ("grey16.tif", lambda p: tifffile.imwrite(p, pixels(1, np.uint16)[:, :, 0]), pixels(1, np.uint16)),
+    ("rgb16.tif", lambda p: tifffile.imwrite(p, pixels(3, np.uint16), photometric="rgb"), pixels(3, np.uint16)),
+    ("rgb16 lzw.tif", lambda p: save_cv2(p, pixels(3, np.uint16)), pixels(3, np.uint16)),
+    ("rgb.bmp", lambda p: save_pil(p, pixels(3)), pixels(3)),
+    ("grey.bmp", lambda p: save_pil(p, pixels(1)), pixels(1)),
+    ("lossless.webp", lambda p: save_pil(p, pixels(3), lossless=True), pixels(3)),
+    ("rgba.webp", lambda p: save_pil(p, pixels(4), lossless=True, exact=True), pixels(4)),
+    ("日本 grün.png", lambda p: save_pil(p, pixels(3)), pixels(3)),
+]
+LOSSY = [
+    ("rgb.jpg", lambda p: save_pil(p, pixels(3), quality=98), 3),
+    ("GREY.JPG", lambda p: save_pil(p, pixels(1), quality=98), 1),
+    ("cmyk.jpg", save_cmyk, 3),
+    ("lossy.webp", lambda p: save_pil(p, pixels(3)), 3),
+    ("palette.png", lambda p: save_palette(p, False), 3),
+    ("palette alpha.png", lambda p: save_palette(p, True), 4),
+]
+
+
+@pytest.mark.parametrize(("name", "save", "expected"), KINDS, ids=[kind[0] for kind in KINDS])
+def test_kind_is_read_and_written_back(tmp_path, name, save, expected):
+    save(tmp_path / name)
+    picture = read_picture(tmp_path / name)
+    np.testing.assert_array_equal(picture.pixels_HWC, expected)
+    assert picture.pixels_HWC.dtype == expected.dtype
+    if picture.format == "webp":
+        return  # written with loss
+    write_picture(tmp_path / "again", fit_format(picture, picture.format))
+    again = read_picture(tmp_path / "again")
+    np.testing.assert_array_equal(again.pixels_HWC, expected)
+    assert again.format == picture.format
+
+
+@pytest.mark.parametrize(("name", "save", "channels"), LOSSY, ids=[kind[0] for kind in LOSSY])
+def test_lossy_kind_is_read(tmp_path, name, save, channels):
+    save(tmp_path / name)
+    picture = read_picture(tmp_path / name)
+    assert picture.pixels_HWC.shape == (HEIGHT, WIDTH, channels)
+    assert picture.pixels_HWC.dtype == np.uint8
+    colours = min(channels, 3)
+    error = np.abs(picture.pixels_HWC[:, :, :colours].astype(int) - pixels(channels)[:, :, :colours])
+    if "palette" not in name:
+        assert error.mean() < 16
+    else:
+        assert len(np.unique(picture.pixels_HWC.reshape(-1, channels), axis=0)) <= 8
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_png_agrees_with_another_decoder(tmp_path, channels, depth):
+    expected = np.random.default_rng(channels).integers(0, np.iinfo(depth).max + 1, (40, 33, channels), dtype=depth)
+    write_picture(tmp_path / "x.png", Picture(expected))
+    decoded = cv2.imread(str(tmp_path / "x.png"), cv2.IMREAD_UNCHANGED)
+    decoded = decoded[:, :, None] if decoded.ndim == 2 else decoded
+    order = {1: [0], 2: [0, 3], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[channels]
+    np.testing.assert_array_equal(decoded[:, :, order], expected)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_profile_and_exif_travel(tmp_path, suffix):
+    save_pil(tmp_path / f"in{suffix}", pixels(3), icc_profile=SRGB, exif=exif_bytes())
+    picture = read_picture(tmp_path / f"in{suffix}")
+    write_picture(tmp_path / f"out{suffix}", fit_format(picture, picture.format))
+    with Image.open(tmp_path / f"out{suffix}") as image:
+        assert image.info["icc_profile"] == SRGB
+        tags = image.getexif()
+        assert tags[0x010F] == "Testcam"
+        assert float(tags.get_ifd(0x8769)[0x829A]) == pytest.approx(0.004)
+
+
+def test_profile_of_16_bit_tiff_travels(tmp_path):
+    tifffile.imwrite(tmp_path / "in.tif", pixels(3, np.uint16), photometric="rgb", iccprofile=SRGB)
+    picture = read_picture(tmp_path / "in.tif")
+    write_picture(tmp_path / "out.tif", fit_format(picture, "tiff"))
+    assert read_picture(tmp_path / "out.tif").icc == SRGB
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["8.png", "16.png", "16.tif"])
+def test_orientation_is_applied_once(tmp_path, orientation, kind):
+    path, dtype = tmp_path / kind, np.uint8 if kind == "8.png" else np.uint16
+    stored = pixels(3, dtype)
+    if kind == "16.tif":
+        tifffile.imwrite(path, stored, photometric="rgb", extratags=[(0x0112, "H", 1, orientation, True)])
+    else:
+        write_picture(path, Picture(stored, exif=exif_bytes(orientation)))
+    with Image.open(path) as image:
+        assert image.getexif().get(0x0112, 1) == orientation
+    picture = read_picture(path)
+    # Pillow's own idea of upright, on 8 bits
+    tagged = Image.fromarray((stored >> (8 if dtype == np.uint16 else 0)).astype(np.uint8))
+    tagged.getexif()[0x0112] = orientation
+    buffer = io.BytesIO()
+    tagged.save(buffer, "PNG", exif=tagged.getexif())
+    from PIL import ImageOps
+
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(buffer)))
+    np.testing.assert_array_equal(picture.pixels_HWC >> (8 if dtype == np.uint16 else 0), expected)
+    write_picture(tmp_path / "again.png", fit_format(picture, "png"))
+    np.testing.assert_array_equal(read_picture(tmp_path / "again.png").pixels_HWC, picture.pixels_HWC)
+
+
+def test_all_orientations_are_known():
+    assert sorted(UPRIGHT) == [2, 3, 4, 5, 6, 7, 8]
+
+
+def test_what_a_format_cannot_hold_is_said():
+    deep = Picture(pixels(4, np.uint16), exif=exif_bytes(), icc=SRGB)
+    jpeg = fit_format(deep, "jpeg")
+    assert (jpeg.pixels_HWC.shape[2], jpeg.pixels_HWC.dtype) == (3, np.uint8)
+    assert [note.split(":")[0] for note in jpeg.notes] == [
+        "jpeg holds no transparency",
+        "jpeg holds no 16 bits",
+    ]
+    assert jpeg.exif and jpeg.icc
+    bmp = fit_format(deep, "bmp")
+    assert bmp.icc is None
+    assert any("EXIF" in note for note in bmp.notes)
+
+
+def test_transparent_pixels_become_white():
+    clear = np.dstack([np.full((2, 2, 3), 77, np.uint8), np.zeros((2, 2, 1), np.uint8)])
+    assert (fit_format(Picture(clear), "jpeg").pixels_HWC == 255).all()
+
+
+def test_too_long_for_webp_becomes_png():
+    fitted = fit_format(Picture(np.zeros((1, 16384, 3), np.uint8)), "webp")
+    assert fitted.format == "png"
+    assert "16383" in fitted.notes[0]
+
+
+def bomb(side: int) -> bytes:
+    """A PNG header that promises side x side pixels, and next to no data."""
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+
+
+def encoded(suffix: str) -> bytes:
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(buffer, suffix)
+    return buffer.getvalue()
+
+
+BAD_FILES = [
+    ("empty.png", b"", "empty"),
+    ("text.png", b"I am not a picture", "not a PNG, JPEG, WebP, TIFF or BMP"),
+    ("script.jpg", b"#!/bin/sh\nexit 1\n", "not a PNG, JPEG, WebP, TIFF or BMP"),
+    ("animation.gif", encoded("GIF"), "not a PNG, JPEG, WebP, TIFF or BMP"),
+    ("half.png", encoded("PNG")[:3000], "truncated or damaged"),
+    ("half.jpg", encoded("JPEG")[:1500], "truncated or damaged"),
+    ("half.webp", encoded("WEBP")[:600], "truncated or damaged|not a PNG"),
+    ("half.tif", encoded("TIFF")[:5000], "truncated or damaged"),
+    ("half.bmp", encoded("BMP")[:5000], "truncated or damaged"),
+    ("bomb.png", bomb(12_000), "12000x12000 pixels, the limit is 100 megapixels"),
+    ("large bomb.png", bomb(60_000), "far too many pixels|60000x60000"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "message"), BAD_FILES, ids=[file[0] for file in BAD_FILES])
+def test_bad_file_is_named(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name}: .*({message})"):
+        read_picture(tmp_path / name)
+
+
+def test_truncated_16_bit_png_is_named(tmp_path):
+    write_picture(tmp_path / "deep.png", Picture(np.random.default_rng(0).integers(0, 65536, (64, 64, 3), np.uint16)))
+    content = (tmp_path / "deep.png").read_bytes()
+    (tmp_path / "deep.png").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match="deep.png: truncated"):
+        read_picture(tmp_path / "deep.png")
+
+
+def test_float_picture_is_refused_with_a_remedy(tmp_path):
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "float.tif")
+    with pytest.raises(ValueError, match="float.tif: floating-point pictures .* 16 or 8 bits"):
+        read_picture(tmp_path / "float.tif")
+
+
+def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "x.png"
+    path.write_bytes(b"old")
+
+    def fail(*_, **__):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("realsr_mod.inference.image_save.write_png", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_picture(path, Picture(pixels(3)))
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]

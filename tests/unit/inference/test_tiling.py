@@ -1,0 +1,129 @@
+"""Tiles against the whole picture, and what is needed to choose them."""
+
+import pytest
+import torch
+
+from realsr_mod.inference.tiling import (
+    MIN_TILE,
+    Tiling,
+    bytes_per_pixel,
+    fitting_side,
+    measure_reach,
+    reflected,
+    run_tiles,
+)
+from realsr_mod.methods.kdsr.network import KDSRNet
+from realsr_mod.networks.rrdb import RRDBNet
+
+
+def restore_tiled(restore, picture_3HW, scale, tiling):
+    """Run the tiles over a picture in memory and put the bands together."""
+    bands = []
+
+    def write(first, rows):
+        assert first == sum(band.shape[1] for band in bands)  # in order, without gaps
+        bands.append(rows.clone())
+
+    def read(rows, columns):
+        return picture_3HW[None][:, :, rows][:, :, :, columns]
+
+    run_tiles(restore, read, write, picture_3HW.shape[1:], scale, tiling)
+    return torch.cat(bands, dim=1)
+
+
+@pytest.mark.parametrize("length", [1, 2, 31, 33, 64, 65, 100, 961, 1000, 1001])
+def test_cores_partition_the_axis_and_leave_room_to_fade(length):
+    tiling = Tiling(MIN_TILE)
+    cores = tiling.cores(length)
+    assert [cores[0][0], cores[-1][1]] == [0, length]
+    assert all(a[1] == b[0] for a, b in zip(cores, cores[1:], strict=False))
+    assert all(start % 4 == 0 for start, _ in cores)
+    sizes = [stop - start for start, stop in cores]
+    assert all(size >= 2 * tiling.blend for size in sizes[1:-1])
+    if len(cores) > 1:
+        assert min(sizes) >= tiling.blend
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [(1, [0] * 7), (2, [1, 0, 1, 0, 1, 0, 1]), (4, [3, 2, 1, 0, 1, 2, 3]), (3, [1, 2, 1, 0, 1, 2, 1])],
+)
+def test_reflection_goes_on_for_ever(length, expected):
+    assert reflected(-3, 4, length).tolist() == expected
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 200), (33, 35), (70, 129)])
+def test_blending_weights_sum_to_one(size):
+    """Nearest-neighbour enlargement needs no context: any tiling must give it exactly."""
+    picture = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
+
+    def enlarge(lr):
+        return lr.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+
+    tiled = restore_tiled(enlarge, picture, 2, Tiling(MIN_TILE, overlap=0))
+    torch.testing.assert_close(tiled, enlarge(picture[None])[0], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+@torch.no_grad()
+def test_tiles_are_exact_when_the_overlap_covers_the_reach(scale):
+    """Also where the network folds the picture (scales 1 and 2) and tiles must fold alike."""
+    torch.manual_seed(0)
+    network = RRDBNet(scale=scale, channels=4, num_blocks=1, growth=2)
+    embedding = torch.zeros(1, 0)
+    with torch.enable_grad():
+        reach = measure_reach(network)
+    picture = torch.rand(3, 70, 101, generator=torch.Generator().manual_seed(1))
+    whole, tiled = (
+        restore_tiled(lambda lr: network.restore(lr, embedding), picture, scale, Tiling(tile, overlap=reach))
+        for tile in (0, 32)
+    )
+    torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
+
+
+def test_reach_is_what_counting_convolutions_gives():
+    torch.manual_seed(0)
+    # head, two blocks of two 3x3 convolutions, fuse, upsampling at 1 and 1/2 px, to RGB at 1/4 px: 7.75 px
+    assert measure_reach(KDSRNet(4, 4, 1, 2)) == 8
+
+
+def test_reach_beyond_the_limit_is_an_error():
+    with pytest.raises(ValueError, match="further than 4 px"):
+        measure_reach(KDSRNet(4, 4, 1, 2), limit=4)
+
+
+def test_memory_estimate_follows_the_widest_layer():
+    torch.manual_seed(0)
+    network = KDSRNet(2, 8, 1, 1)
+    embedding = torch.zeros(1, 8)
+    measured = bytes_per_pixel(network, lambda lr: network.restore(lr, embedding))
+    # PixelShuffle(2): 32 channels in, 8 channels on four times the pixels out; 4 bytes each, twice
+    assert measured == 2 * 4 * (32 + 8 * 4)
+
+
+def test_fitting_side_keeps_to_the_budget():
+    side = fitting_side(100e6, 1000.0, margin=40)
+    assert side % 4 == 0
+    assert (side + 80) ** 2 * 1000 <= 100e6 < (side + 4 + 80) ** 2 * 1000
+    assert fitting_side(0, 1000.0, margin=40) == MIN_TILE
+
+
+@pytest.mark.parametrize(("kwargs", "message"), [({"tile": 8}, "at least 32"), ({"overlap": -1}, "negative")])
+def test_impossible_tilings_are_refused(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        Tiling(**kwargs)
+
+
+def test_progress_counts_every_tile():
+    seen = []
+    tiling = Tiling(32, overlap=0)
+    run_tiles(
+        lambda lr: lr,
+        lambda rows, columns: torch.zeros(1, 3, len(rows), len(columns)),
+        lambda first, rows: None,
+        (70, 40),
+        1,
+        tiling,
+        lambda done, total: seen.append((done, total)),
+    )
+    assert seen == [(i + 1, tiling.count(70, 40)) for i in range(6)]

@@ -1,0 +1,88 @@
+from functools import partial
+
+import pytest
+import torch
+
+from realsr_mod.methods.kdsr.module import KDSRStudent, KDSRTeacher
+from realsr_mod.methods.kdsr.network import KDSRNet
+from realsr_mod.types import SRBatch
+from realsr_mod.weights.release import save_model
+
+SIZE = {"scale": 2, "channels": 4, "encoder_blocks": 1, "restorer_blocks": 1}
+ADAM = partial(torch.optim.Adam, lr=0.01)
+
+
+def make_teacher(folder, **changes):
+    size = SIZE | changes
+    target = "realsr_mod.methods.kdsr.network.KDSRNet"
+    torch.manual_seed(1)
+    return save_model(KDSRNet(**size, sees_hr=True), folder, {"_target_": target, **size, "sees_hr": True}, {})
+
+
+@pytest.fixture
+def teacher(tmp_path):
+    make_teacher(tmp_path)
+    return str(tmp_path)
+
+
+def make_batch(step=0):
+    generator = torch.Generator().manual_seed(0)
+    hr = torch.rand(2, 3, 12, 16, generator=generator)
+    return SRBatch(lr=hr[..., ::2, ::2], hr=hr, step=step)
+
+
+def test_teacher_is_frozen_and_the_whole_student_learns(teacher):
+    module = KDSRStudent(KDSRNet(**SIZE), teacher, optimizer=ADAM)
+    before = {name: p.clone() for name, p in module.named_parameters()}
+    optimizer = module.configure_optimizers()["optimizer"]
+    for _ in range(2):
+        terms, _ = module.forward_losses(make_batch())
+        optimizer.zero_grad()
+        sum(terms.values()).backward()
+        optimizer.step()
+    changed = {name for name, p in module.named_parameters() if not torch.equal(p, before[name])}
+    assert changed == {name for name in before if name.startswith("network.")}
+    assert all(p.grad is None for p in module.teacher.parameters())
+
+
+def test_student_starts_from_its_teacher_where_shapes_agree(teacher):
+    module = KDSRStudent(KDSRNet(**SIZE), teacher, optimizer=ADAM)
+    student, state = module.network.state_dict(), module.teacher.state_dict()
+    differs = {key for key in student if not torch.equal(student[key], state[key])}
+    assert differs == {"encoder.features.0.weight"}  # reads 3 channels, the teacher's 15
+
+
+def test_loss_is_l1_plus_weighted_distillation(teacher):
+    module = KDSRStudent(KDSRNet(**SIZE), teacher, 0.5, initialise_from_teacher=False, optimizer=ADAM)
+    batch = make_batch()
+    terms, sr = module.forward_losses(batch)
+    student, target = module.network.encode(batch.lr)[1], module.teacher.encode(batch.lr, batch.hr)[1]
+    p, q = (torch.softmax(x / 0.15, 1) for x in (target, student))
+    assert terms["distillation"].item() == pytest.approx(0.5 * (p * (p / q).log()).sum(1).mean().item(), rel=1e-4)
+    assert terms["pixel"].item() == pytest.approx((sr - batch.hr).abs().mean().item(), rel=1e-6)
+
+
+def test_warmup_trains_the_encoder_alone(teacher):
+    module = KDSRStudent(KDSRNet(**SIZE), teacher, warmup_steps=3, optimizer=ADAM)
+    terms, sr = module.forward_losses(make_batch(step=2))
+    assert set(terms) == {"distillation"}
+    assert sr is None
+    sum(terms.values()).backward()
+    trained = {name.split(".")[0] for name, p in module.network.named_parameters() if p.grad is not None}
+    assert trained == {"encoder"}
+    assert set(module.forward_losses(make_batch(step=3))[0]) == {"distillation", "pixel"}
+
+
+def test_without_a_teacher_only_l1_is_left():
+    module = KDSRStudent(KDSRNet(**SIZE), None, optimizer=ADAM)
+    assert set(module.forward_losses(make_batch())[0]) == {"pixel"}
+    with pytest.raises(ValueError, match="warmup_steps=5"):
+        KDSRStudent(KDSRNet(**SIZE), None, warmup_steps=5, optimizer=ADAM)
+
+
+def test_a_teacher_that_does_not_fit_is_named(tmp_path):
+    make_teacher(tmp_path / "wide", channels=8)
+    with pytest.raises(ValueError, match="8 channels"):
+        KDSRStudent(KDSRNet(**SIZE), str(tmp_path / "wide"), optimizer=ADAM)
+    with pytest.raises(ValueError, match=r"sees_hr=true"):
+        KDSRTeacher(KDSRNet(**SIZE), optimizer=ADAM)

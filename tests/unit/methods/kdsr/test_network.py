@@ -1,0 +1,53 @@
+import pytest
+import torch
+
+from realsr_mod.methods.kdsr.loss import DistillationLoss
+from realsr_mod.methods.kdsr.network import KDSRNet
+
+
+@pytest.mark.parametrize("name", ["kdsr_kd_loss_x2", "kdsr_kd_loss_x4"])
+def test_distillation_loss_equals_the_papers_program(golden, name):
+    tensors, metadata = golden(name)
+    loss = DistillationLoss(metadata["temperature"])(tensors["input.student"], tensors["input.teacher"])
+    assert loss.item() == pytest.approx(tensors["output.loss"].item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("channels", "encoder_blocks", "restorer_blocks", "millions"),
+    [(64, 9, 53, 5.80), (128, 5, 28, 14.19), (128, 6, 42, 18.85)],
+    ids=["M", "L", "GAN"],
+)
+def test_published_sizes(channels, encoder_blocks, restorer_blocks, millions):
+    with torch.device("meta"):
+        network = KDSRNet(4, channels, encoder_blocks, restorer_blocks)
+    assert round(sum(p.numel() for p in network.parameters()) / 1e6, 2) == millions
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_every_scale_enlarges_and_reads_hr(scale):
+    teacher = KDSRNet(scale, channels=4, encoder_blocks=1, restorer_blocks=1, sees_hr=True)
+    lr, hr = torch.rand(2, 3, 6, 5), torch.rand(2, 3, 6 * scale, 5 * scale)
+    idr, distilled = teacher.encode(lr, hr)
+    assert idr.shape == (2, 4)
+    assert distilled.shape == (2, 16)
+    assert teacher.restore(lr, idr).shape == hr.shape
+    assert not torch.equal(idr, teacher.embed(lr, hr.flip(-1)))
+
+
+def test_each_picture_is_steered_by_its_own_embedding():
+    network = KDSRNet(2, channels=4, encoder_blocks=1, restorer_blocks=1)
+    lr, idr = torch.rand(2, 3, 6, 5), torch.rand(2, 4)
+    both = network.restore(lr, idr)
+    assert torch.allclose(both[1:], network.restore(lr[1:], idr[1:]), atol=1e-6)
+    assert not torch.allclose(both[1:], network.restore(lr[1:], idr[:1]), atol=1e-4)
+
+
+def test_teacher_without_hr_is_refused():
+    teacher = KDSRNet(2, channels=4, encoder_blocks=1, restorer_blocks=1, sees_hr=True)
+    with pytest.raises(ValueError, match="LR and HR together"):
+        teacher(torch.rand(1, 3, 6, 5))
+
+
+def test_unsupported_scale_is_named():
+    with pytest.raises(ValueError, match="got 5"):
+        KDSRNet(5, channels=4, encoder_blocks=1, restorer_blocks=1)

@@ -1,0 +1,175 @@
+"""Any method as its GAN variant: who is trained by what, exact resume, averaged weights, counted steps."""
+
+from functools import partial
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
+from pytorch_lightning.loggers import CSVLogger
+
+from realsr_mod.checkpointing import AtomicCheckpointIO
+from realsr_mod.data.datamodule import EmbeddedDataModule
+from realsr_mod.degradations.classic import Bicubic
+from realsr_mod.methods.adversarial import AdversarialGame
+from realsr_mod.methods.base import NonFiniteError, SRModule
+from realsr_mod.networks.rrdb import RRDBNet
+from realsr_mod.networks.unet_discriminator import UNetDiscriminator
+
+ADAM = partial(torch.optim.Adam, lr=1e-3)
+
+
+class Plain(SRModule):
+    """L1 alone, with a switch that makes it diverge."""
+
+    diverges = False
+
+    def forward_losses(self, batch):
+        sr = self.network(batch.lr)
+        return {"pixel": self.pixel_loss(sr, batch.hr)}, sr * torch.nan if self.diverges else sr
+
+
+def module(adversarial=True, **training) -> Plain:
+    torch.manual_seed(0)
+    network = RRDBNet(2, channels=4, num_blocks=1, growth=2)
+    game = AdversarialGame(UNetDiscriminator(4), ADAM, weight=0.1) if adversarial else None
+    return Plain(network, optimizer=ADAM, adversarial=game, **training)
+
+
+def fit(model, folder, max_steps=4, ckpt_path=None, save_every=2, **options) -> pl.Trainer:
+    data = EmbeddedDataModule(Bicubic(2), scale=2, hr_crop_px=16, batch_size=2)
+    saving = ModelCheckpoint(folder, filename="{step}", every_n_train_steps=save_every, save_top_k=-1)
+    trainer = pl.Trainer(
+        max_steps=max_steps,
+        accelerator="cpu",
+        limit_val_batches=0,
+        callbacks=[EMAWeightAveraging(decay=0.5), saving],
+        logger=CSVLogger(folder, name="", version=""),
+        log_every_n_steps=1,
+        plugins=[AtomicCheckpointIO()],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        **options,
+    )
+    trainer.fit(model, data, ckpt_path=ckpt_path, weights_only=True)
+    return trainer
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory):
+    """A run of four steps: folder with its checkpoints, trained module, trainer."""
+    folder = tmp_path_factory.mktemp("whole")
+    model = module()
+    trainer = fit(model, folder)
+    return folder, model, trainer
+
+
+def assert_equal_bits(a: dict, b: dict) -> None:
+    assert a.keys() == b.keys()
+    for key, value in a.items():
+        assert torch.equal(value, b[key]), key
+
+
+def test_max_steps_counts_batches(whole_run):
+    _, _, trainer = whole_run
+    assert trainer.global_step == 4
+    assert trainer.fit_loop.epoch_loop.batch_progress.total.completed == 4
+
+
+def test_resume_gives_the_bits_of_an_uninterrupted_run(whole_run, tmp_path):
+    folder, whole, _ = whole_run
+    resumed = module()
+    fit(resumed, tmp_path, ckpt_path=folder / "step=2.ckpt")
+    assert_equal_bits(resumed.network.state_dict(), whole.network.state_dict())
+    assert_equal_bits(resumed.adversarial.discriminator.state_dict(), whole.adversarial.discriminator.state_dict())
+    for ours, theirs in zip(
+        resumed.adversarial.optimizer.state.values(), whole.adversarial.optimizer.state.values(), strict=True
+    ):
+        assert_equal_bits(ours, theirs)
+
+
+def test_checkpoint_holds_the_discriminator_once_and_unaveraged(whole_run):
+    folder, whole, _ = whole_run
+    checkpoint = torch.load(folder / "step=4.ckpt", weights_only=True)
+    assert not any("discriminator" in key for key in checkpoint["state_dict"])
+    assert_equal_bits(checkpoint["adversarial"]["discriminator"], whole.adversarial.discriminator.state_dict())
+    averaged, current = checkpoint["state_dict"], checkpoint["current_model_state"]
+    assert not torch.equal(averaged["network.restorer.head.weight"], current["network.restorer.head.weight"])
+
+
+def test_both_sides_are_logged(whole_run):
+    folder, _, _ = whole_run
+    header = (folder / "metrics.csv").read_text().splitlines()[0].split(",")
+    for name in ("adversarial", "discriminator", "logit_real", "logit_fake"):
+        assert f"train/{name}" in header
+    assert {"train/grad_norm_generator", "train/grad_norm_discriminator"} <= set(header)
+
+
+def test_each_loss_trains_its_own_side():
+    model = module()
+    game, network = model.adversarial, model.network
+    lr, hr = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 16, 16)
+    sr = network(lr)
+    game.generator_loss(sr).backward()
+    assert all(p.grad is None for p in game.discriminator.parameters())
+    assert all(p.grad.abs().sum() > 0 for p in network.parameters() if p.dim() > 1)
+    network.zero_grad()
+    game.discriminator_backward(network(lr), hr)
+    assert all(p.grad is not None for p in game.discriminator.parameters())
+    assert all(p.grad is None for p in network.parameters())
+
+
+def test_gradient_of_two_half_batches_is_that_of_the_whole():
+    sr, hr = (torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(s)) for s in (1, 2))
+    whole, halves = module().adversarial, module().adversarial
+    for game in (whole, halves):
+        game.discriminator.eval()  # no power iteration between the halves
+    whole.discriminator_backward(sr, hr)
+    for rows in (slice(0, 2), slice(2, 4)):
+        halves.discriminator_backward(sr[rows], hr[rows], share=0.5)
+    for a, b in zip(whole.discriminator.parameters(), halves.discriminator.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad)
+
+
+def test_discriminator_learns_to_tell_apart():
+    game = AdversarialGame(UNetDiscriminator(4), partial(torch.optim.Adam, lr=1e-2))
+    generator = torch.Generator().manual_seed(0)
+    losses = []
+    for _ in range(15):
+        real = torch.rand(2, 3, 16, 16, generator=generator)
+        losses.append(game.discriminator_backward(real.mean(dim=(2, 3), keepdim=True).expand_as(real), real))
+        game.step()
+    assert losses[-1]["discriminator"] < 0.7 * losses[0]["discriminator"]
+    assert losses[-1]["logit_real"] > losses[-1]["logit_fake"]
+
+
+def test_largest_norm_clips_the_discriminators_gradient():
+    game = AdversarialGame(UNetDiscriminator(4), partial(torch.optim.SGD, lr=1.0))
+    game.discriminator_backward(torch.zeros(1, 3, 16, 16), torch.ones(1, 3, 16, 16))
+    before = [p.detach().clone() for p in game.discriminator.parameters()]
+    norm = game.step(largest_norm=1e-3)
+    moved = torch.cat([(a - b).flatten() for a, b in zip(before, game.discriminator.parameters(), strict=True)]).norm()
+    assert norm > 1e-3
+    assert moved.item() == pytest.approx(1e-3, rel=1e-2)
+    assert not game.has_gradient
+
+
+def test_divergence_stops_before_the_discriminator_is_touched(tmp_path):
+    model = module()
+    model.diverges = True
+    before = {key: value.clone() for key, value in model.adversarial.discriminator.state_dict().items()}
+    with pytest.raises(NonFiniteError, match="'adversarial' is nan at step 0"):
+        fit(model, tmp_path, max_steps=1)
+    trained = ("head.weight", "to_logits.weight", "up.0.parametrizations.weight.original")
+    assert all(torch.equal(before[key], model.adversarial.discriminator.state_dict()[key]) for key in trained)
+
+
+def test_resume_without_a_discriminator_says_what_to_do():
+    with pytest.raises(ValueError, match=r"trained without adversarial.*start_from=RUN"):
+        module().on_load_checkpoint({"state_dict": {}})
+
+
+def test_weight_must_be_positive():
+    with pytest.raises(ValueError, match=r"weight must be positive, got 0.*adversarial=null"):
+        AdversarialGame(UNetDiscriminator(4), ADAM, weight=0)
