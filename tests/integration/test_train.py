@@ -7,12 +7,11 @@ import time
 
 import pytest
 import torch
+from commands import TINY, command, environment
 from PIL import Image
 from safetensors.torch import load_file
 
 from realsr_mod.weights.release import load_model
-
-from .conftest import TINY, command, environment
 
 
 def only(folder, pattern):

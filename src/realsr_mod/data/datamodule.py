@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from realsr_mod.data.checks import OnBadImage, Size, check_images
 from realsr_mod.data.images import find_images
-from realsr_mod.data.pairs import check_pair_sizes, match_pairs
+from realsr_mod.data.pairs import check_pair_sizes, find_pairs
 from realsr_mod.data.patches import (
     Photo,
     PhotoStore,
@@ -169,7 +169,7 @@ class SRDataModule(pl.LightningDataModule, ABC):
         news = {path: reason for path, reason in broken.items() if path not in self.skipped_pictures}
         self.skipped_pictures |= news
         for path, reason in news.items():
-            log.warning("%s: %s; it is replaced by the next photo for the rest of this run", path, reason)
+            log.warning("%s: %s; the next photo takes its place", path, reason)
 
     def _store(self, photos: Sequence[Photo]) -> PhotoStore:
         cache_bytes = int(self.cache_gib * 2**30) // max(1, self.num_workers)
@@ -277,7 +277,7 @@ class PairedDataModule(SRDataModule):
         return split_by_name(photos, self.val_count)
 
     def _pairs_in(self, hr_root: str, lr_root: str) -> list[Photo]:
-        photos = match_pairs(hr_root, lr_root)
+        photos = find_pairs(hr_root, lr_root)
         sizes = self.check([photo.hr for photo in photos], self.min_side_px)
         sizes |= self.check([photo.lr for photo in photos], max(1, self.min_side_px // self.scale))
         photos = [photo for photo in photos if photo.hr in sizes and photo.lr in sizes]

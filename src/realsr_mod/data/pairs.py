@@ -5,23 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from realsr_mod.data.checks import list_some
-from realsr_mod.data.images import find_images, image_size
+from realsr_mod.data.images import find_images
 from realsr_mod.data.patches import Photo
 
 _REMEDY = "HR and LR folders must hold the same pictures under the same names (the suffix may differ)"
 
 
-def find_pairs(hr_root: Path | str, lr_root: Path | str, scale: int) -> list[tuple[Path, Path]]:
-    """The (HR, LR) files of two folders of pairs, sorted by name, refusing whatever does not fit.
-
-    Raises as `match_pairs` and `check_pair_sizes` do, and ImageReadError for a file that is not a picture.
-    """
-    photos = match_pairs(hr_root, lr_root)
-    check_pair_sizes(photos, {path: image_size(path) for photo in photos for path in (photo.hr, photo.lr)}, scale)
-    return [(photo.hr, photo.lr) for photo in photos]
-
-
-def match_pairs(hr_root: Path | str, lr_root: Path | str) -> list[Photo]:
+def find_pairs(hr_root: Path | str, lr_root: Path | str) -> list[Photo]:
     """Match the images of two folders by their path inside the folder, without the suffix.
 
     Raises ValueError naming the files if one has no partner or a name is not unique, FileNotFoundError if a folder

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from pytorch_lightning.utilities import rank_zero_warn
 from torch.utils.data import DataLoader, Sampler
 
 from realsr_mod.rng import derive_seed
@@ -85,8 +86,14 @@ class StepLoader(DataLoader):
 
     def state_dict(self) -> dict[str, int]:
         """Called by Lightning when it writes a checkpoint."""
-        return {"next_step": self.steps_done()}
+        return {"next_step": self.steps_done(), "num_items": self.batch_sampler.num_items}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Called by Lightning before the first batch of a resumed training."""
         self.batch_sampler.start_step = state["next_step"]
+        before, now = state["num_items"], self.batch_sampler.num_items
+        if before != now:
+            rank_zero_warn(
+                f"there are {now} photos to train on, and there were {before} when the checkpoint was written; "
+                "the training goes on with the new ones, but in another order"
+            )

@@ -17,7 +17,7 @@ def split_by_name(photos: Sequence[Photo], val_count: int) -> tuple[list[Photo],
     if not 1 <= val_count < len(photos):
         raise ValueError(
             f"data.val_count must leave photos to train on: got {val_count} of {len(photos)} photos; "
-            "choose fewer, or give a folder of validation photos (data.val_root=...)"
+            "choose fewer, or name a folder of validation photos (see conf/data)"
         )
     by_hash = sorted(photos, key=lambda photo: hashlib.sha256(photo.name.encode()).digest())
     taken = set(by_hash[:val_count])

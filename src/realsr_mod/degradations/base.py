@@ -67,7 +67,9 @@ def flip(batch: int, probability: float, generator: torch.Generator) -> Tensor:
 def check_probabilities(name: str, probabilities: Sequence[float]) -> tuple[float, ...]:
     """Return the probabilities as floats, or raise if they are not at least 0 with a sum of 1."""
     if min(probabilities) < 0 or abs(sum(probabilities) - 1) > 1e-6:
-        raise ValueError(f"{name} must be at least 0 and sum to 1, got {list(probabilities)} (sum {sum(probabilities):g})")
+        raise ValueError(
+            f"{name} must be at least 0 and sum to 1, got {list(probabilities)} (sum {sum(probabilities):g})"
+        )
     return tuple(float(p) for p in probabilities)
 
 

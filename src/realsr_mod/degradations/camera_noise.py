@@ -17,7 +17,7 @@ from realsr_mod.degradations.base import (
     flip,
     uniform,
 )
-from realsr_mod.degradations.canvas import any_row, clamped_coordinates, per_row, whole_size
+from realsr_mod.degradations.canvas import any_row, can_look, clamped_coordinates, per_row, whole_size
 from realsr_mod.degradations.noise import draw_seeds, noise_field
 
 _LUMA = (0.299, 0.587, 0.114)
@@ -31,13 +31,19 @@ def poisson_quantile(rate: Tensor, normal: Tensor) -> Tensor:
     """
     root = rate.clamp(min=0.5).sqrt()
     square = normal * normal
-    count = (rate + root * normal + (square / 6 + 1 / 3) - normal * (square / 72 + 1 / 36) / root).floor_().clamp_(min=0)
-    return torch.where(rate < 0.5, _small_poisson(rate, normal), count)
+    count = (
+        (rate + root * normal + (square / 6 + 1 / 3) - normal * (square / 72 + 1 / 36) / root).floor_().clamp_(min=0)
+    )
+    is_small = rate < 0.5
+    if can_look(rate):  # few pixels of a photo are that dark
+        count[is_small] = _small_poisson(rate[is_small], normal.expand_as(rate)[is_small])
+        return count
+    return torch.where(is_small, _small_poisson(rate, normal), count)
 
 
 def _small_poisson(rate: Tensor, normal: Tensor) -> Tensor:
     """Counts 0 to 3 by inversion of the distribution function; at a rate of 0.5, one in 570 is larger."""
-    quantile = torch.special.ndtr(normal)
+    quantile = 0.5 + 0.5 * torch.erf(normal * 0.5**0.5)  # the normal distribution function
     none = torch.exp(-rate)
     one = none * (1 + rate)
     two = one + none * rate * rate / 2

@@ -26,9 +26,14 @@ def any_row(mask_B: Tensor) -> bool:
     return bool(mask_B.any()) if can_look(mask_B) else True
 
 
+def equal_sizes(batch: int, size: tuple[int, int], device: torch.device) -> Tensor:
+    """The same (height, width) for each row: (B, 2) int64."""
+    return torch.stack([torch.full((batch,), side, device=device) for side in size], dim=1)
+
+
 def whole_size(x_BCHW: Tensor) -> Tensor:
     """The sizes (B, 2) of pictures that fill their canvas."""
-    return torch.stack([torch.full((x_BCHW.shape[0],), n, device=x_BCHW.device) for n in x_BCHW.shape[-2:]], dim=1)
+    return equal_sizes(len(x_BCHW), tuple(x_BCHW.shape[2:]), x_BCHW.device)
 
 
 def clamped_coordinates(length: int, size_B: Tensor) -> Tensor:

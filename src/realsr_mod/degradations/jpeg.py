@@ -6,6 +6,8 @@ Legend: B batch, C channels, H height, W width, N blocks.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -35,8 +37,24 @@ _RGB_TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.4186
 _YCC_TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
 
 
+class _Constants(NamedTuple):
+    dct: Tensor  # (64, 64): coefficients of a flattened block = dct @ pixels
+    luma: Tensor  # (64,) quantisation steps at quality 50
+    chroma: Tensor
+    to_ycc: Tensor  # (3, 3)
+    to_rgb: Tensor
+
+
+@lru_cache
+def _constants(device: torch.device) -> _Constants:
+    tables = [torch.tensor(table, dtype=torch.float32) for table in (_LUMA, _CHROMA, _RGB_TO_YCC, _YCC_TO_RGB)]
+    luma, chroma, to_ycc, to_rgb = tables
+    tensors = (_dct_matrix(), luma.flatten(), chroma.flatten(), to_ycc, to_rgb)
+    return _Constants(*(tensor.to(device) for tensor in tensors))
+
+
 def _dct_matrix() -> Tensor:
-    """The orthonormal 2-D DCT-II of a flattened 8x8 block, (64, 64): coefficients = matrix @ pixels."""
+    """The orthonormal 2-D DCT-II of a flattened 8x8 block, (64, 64)."""
     frequency, position = torch.arange(8.0)[:, None], torch.arange(8.0)
     dct = torch.cos((2 * position + 1) * frequency * torch.pi / 16) / 2
     dct[0] /= 2**0.5
@@ -60,6 +78,14 @@ def _mix(matrix_33: Tensor, x_BCHW: Tensor) -> Tensor:
     return (matrix_33 @ x_BCHW.flatten(2)).view(x_BCHW.shape)
 
 
+def _code(plane_BCHW: Tensor, table_64: Tensor, quality_B1: Tensor, dct_6464: Tensor) -> Tensor:
+    """Transform, round to multiples of the quantisation steps, transform back."""
+    percent_B1 = torch.where(quality_B1 < 50, 5000 / quality_B1, 200 - 2 * quality_B1)
+    step_B164 = ((table_64 * percent_B1 + 50) / 100).floor().clamp(1, 255)[:, None]
+    coefficients = (_to_blocks(plane_BCHW) @ dct_6464.mT).div_(step_B164).round_().mul_(step_B164)
+    return _from_blocks(coefficients @ dct_6464, plane_BCHW.shape)
+
+
 class JPEG(DegradationOp):
     """Compress and decompress as JPEG, 4:2:0. Params: `quality` (B,), 1 to 100, fractions allowed.
 
@@ -72,11 +98,6 @@ class JPEG(DegradationOp):
         self.quality_range = check_range("quality_range", quality_range, lowest=1)
         if self.quality_range[1] > 100:
             raise ValueError(f"quality_range must end at 100 or below, got {list(quality_range)}")
-        self.register_buffer("dct", _dct_matrix(), persistent=False)
-        self.register_buffer("luma", torch.tensor(_LUMA).flatten().float(), persistent=False)
-        self.register_buffer("chroma", torch.tensor(_CHROMA).flatten().float(), persistent=False)
-        self.register_buffer("to_ycc", torch.tensor(_RGB_TO_YCC), persistent=False)
-        self.register_buffer("to_rgb", torch.tensor(_YCC_TO_RGB), persistent=False)
 
     def sample(self, shape_BCHW: Shape, generator: torch.Generator) -> Params:
         return {"quality": uniform((shape_BCHW[0],), *self.quality_range, generator)}
@@ -86,17 +107,10 @@ class JPEG(DegradationOp):
         pixels = (x_BCHW.clamp(0, 1) * 255).round_()
         if height % BLOCK or width % BLOCK:
             pixels = F.pad(pixels, (0, -width % BLOCK, 0, -height % BLOCK), mode="replicate")
-        ycc = _mix(self.to_ycc, pixels)
-        quality_B1 = params["quality"][:, None]
-        luma = self._code(ycc[:, :1] - 128, self.luma, quality_B1)
-        chroma = self._code(F.avg_pool2d(ycc[:, 1:], 2), self.chroma, quality_B1)
+        constants, quality_B1 = _constants(x_BCHW.device), params["quality"][:, None]
+        ycc = _mix(constants.to_ycc, pixels)
+        luma = _code(ycc[:, :1] - 128, constants.luma, quality_B1, constants.dct)
+        chroma = _code(F.avg_pool2d(ycc[:, 1:], 2), constants.chroma, quality_B1, constants.dct)
         chroma = F.interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False)
-        rgb = _mix(self.to_rgb, torch.cat([luma, chroma], dim=1)).add_(128)
+        rgb = _mix(constants.to_rgb, torch.cat([luma, chroma], dim=1)).add_(128)
         return rgb[..., :height, :width].round_().clamp_(0, 255) / 255
-
-    def _code(self, plane_BCHW: Tensor, table_64: Tensor, quality_B1: Tensor) -> Tensor:
-        """Transform, round to multiples of the quantisation table, transform back."""
-        percent_B1 = torch.where(quality_B1 < 50, 5000 / quality_B1, 200 - 2 * quality_B1)
-        step_B164 = ((table_64 * percent_B1 + 50) / 100).floor().clamp(1, 255)[:, None]
-        coefficients = (_to_blocks(plane_BCHW) @ self.dct.mT).div_(step_B164).round_().mul_(step_B164)
-        return _from_blocks(coefficients @ self.dct, plane_BCHW.shape)

@@ -87,17 +87,8 @@ def sinc_kernels(cutoff_B: Tensor, max_size: int, size_B: Tensor | None = None) 
     They ring like an over-sharpened picture. Each kernel sums to 1 after the cut to its size.
     """
     axis_K = _grid(max_size, cutoff_B)
-    radius_KK = torch.hypot(axis_K[:, None], axis_K[None, :])
-    centre = max_size // 2
-    radius_KK[centre, centre] = 1.0  # avoids 0/0; the limit w²/4pi is written below
+    # clamped, since the expression tends to w² / 4pi at the centre but is 0/0 there
+    radius_KK = torch.hypot(axis_K[:, None], axis_K[None, :]).clamp(min=1e-3)
     cutoff_B11 = cutoff_B[:, None, None]
     kernels_BKK = cutoff_B11 * torch.special.bessel_j1(cutoff_B11 * radius_KK) / (2 * torch.pi * radius_KK)
-    kernels_BKK[:, centre, centre] = cutoff_B**2 / (4 * torch.pi)
     return _normalised(kernels_BKK, size_B)
-
-
-def delta_kernels(batch: int, max_size: int, device: torch.device) -> Tensor:
-    """Kernels (B, K, K) that leave a picture exactly as it is."""
-    kernels_BKK = torch.zeros(batch, max_size, max_size, device=device)
-    kernels_BKK[:, max_size // 2, max_size // 2] = 1.0
-    return kernels_BKK

@@ -19,8 +19,8 @@ from realsr_mod.degradations.base import (
     flip,
     uniform,
 )
-from realsr_mod.degradations.blur import blur_canvas
-from realsr_mod.degradations.canvas import any_row, per_row, whole_size
+from realsr_mod.degradations.blur import blur, blur_canvas
+from realsr_mod.degradations.canvas import any_row, per_row
 from realsr_mod.degradations.kernels import FAMILIES, FAMILY_INDEX, check_kernel_size, mixed_kernels, sinc_kernels
 
 _FAMILY_PROBABILITIES = {
@@ -108,5 +108,6 @@ class MixedBlur(DegradationOp):
         """Blur, reflecting at each picture's border; `size_B2` are the sizes of pictures on a canvas."""
         if not any_row(params["is_on"]):
             return x_BCHW
-        size_B2 = whole_size(x_BCHW) if size_B2 is None else size_B2
-        return torch.where(per_row(params["is_on"]), blur_canvas(x_BCHW, self.kernels(params), size_B2), x_BCHW)
+        kernels_BKK = self.kernels(params)
+        blurred = blur(x_BCHW, kernels_BKK) if size_B2 is None else blur_canvas(x_BCHW, kernels_BKK, size_B2)
+        return torch.where(per_row(params["is_on"]), blurred, x_BCHW) if any_row(~params["is_on"]) else blurred

@@ -4,23 +4,22 @@ Legend: B batch, C channels, H height, W width, I inputs, O outputs, T taps.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
+from realsr_mod.degradations.banded import BLOCK as BAND_BLOCK
 from realsr_mod.degradations.base import DegradationOp, Params, Shape, check_probabilities, check_range, choose, uniform
 from realsr_mod.degradations.canvas import can_look, clamped_coordinates, largest
-from realsr_mod.degradations.jpeg import BLOCK
+from realsr_mod.degradations.jpeg import BLOCK as JPEG_BLOCK
 from realsr_mod.degradations.resize import FILTERS, coverage, cubic, triangle
-
-_ROWS = 64  # output rows done at once where sizes are known
 
 
 def resize_matrices(
     size_in_B: Tensor, size_out_B: Tensor, length_in: int, length_out: int, filter_B: Tensor, shrink_limit: float
 ) -> tuple[Tensor, Tensor]:
-    """One axis as matrices: weights (B, O, I), and the inputs (B, O, 2) between which each output reads.
+    """One axis as matrices: weights (B, O, I), and the inputs (B, O, T) that each output reads, unclipped.
 
     Row b maps `size_in_B[b]` pixels to `size_out_B[b]`; outputs past the last one repeat it. `filter_B` indexes
     `FILTERS`: area is the mean over the pixel's footprint, bilinear and bicubic read 2 and 4 inputs however much
@@ -39,18 +38,20 @@ def resize_matrices(
     weights = weights / weights.sum(2, keepdim=True)
     margin = 2 * half  # indices outside the picture fall into margins, so that no two of them collide
     dense = weights.new_zeros(*first_BO.shape, length_in + 2 * margin).scatter_(2, index_BOT + margin, weights)
-    return dense[..., margin : margin + length_in], index_BOT[..., [0, -1]]
+    return dense[..., margin : margin + length_in], index_BOT
 
 
-def _resize_rows(x_BCHW: Tensor, weights_BOI: Tensor, reads_BO2: Tensor) -> Tensor:
-    """Multiply the height by its matrices; in blocks that skip their zeros where values may be looked at."""
-    if not can_look(x_BCHW):
-        return weights_BOI[:, None] @ x_BCHW
-    blocks = []
-    for weights, reads in zip(weights_BOI.split(_ROWS, 1), reads_BO2.split(_ROWS, 1), strict=True):
-        low, high = max(int(reads.min()), 0), int(reads.max()) + 1
-        blocks.append(weights[:, None, :, low:high] @ x_BCHW[:, :, low:high])
-    return torch.cat(blocks, dim=2)
+def _blocks(weights_BOI: Tensor, index_BOT: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """The matrices as blocks of outputs: the inputs that a block reads, and its weights (B, 1, block, inputs).
+
+    One block for all where values may not be looked at.
+    """
+    if not can_look(weights_BOI):
+        yield slice(None), weights_BOI[:, None]
+        return
+    for weights, index in zip(weights_BOI.split(BAND_BLOCK, 1), index_BOT.split(BAND_BLOCK, 1), strict=True):
+        inputs = slice(max(int(index.min()), 0), int(index.max()) + 1)
+        yield inputs, weights[:, None, :, inputs]
 
 
 def resize_canvas(
@@ -65,12 +66,14 @@ def resize_canvas(
 
     Outside its size each picture repeats its border. `shrink_limit` bounds size in over size out.
     """
-    for axis in range(2):
-        matrices = resize_matrices(
-            size_in_B2[:, axis], size_out_B2[:, axis], x_BCHW.shape[2], canvas[axis], filter_B, shrink_limit
+    vertical, horizontal = (
+        resize_matrices(
+            size_in_B2[:, axis], size_out_B2[:, axis], x_BCHW.shape[2 + axis], canvas[axis], filter_B, shrink_limit
         )
-        x_BCHW = _resize_rows(x_BCHW, *matrices).mT  # the second turn brings height and width back
-    return x_BCHW
+        for axis in range(2)
+    )
+    x_BCHW = torch.cat([weights @ x_BCHW[:, :, inputs] for inputs, weights in _blocks(*vertical)], dim=2)
+    return torch.cat([x_BCHW[..., inputs] @ weights.mT for inputs, weights in _blocks(*horizontal)], dim=3)
 
 
 class RandomResize(DegradationOp):
@@ -111,7 +114,7 @@ class RandomResize(DegradationOp):
         sizes = [(factor_B * side).round().clamp(min=1).long() for side in reference]
         limits = [self.limit(side) for side in reference]
         canvas = tuple(
-            (int(largest(n, limit)) // BLOCK + 1) * BLOCK for n, limit in zip(sizes, limits, strict=True)
+            (int(largest(n, limit)) // JPEG_BLOCK + 1) * JPEG_BLOCK for n, limit in zip(sizes, limits, strict=True)
         )
         shrink_limit = max(top / max(round(low * side), 1) for top, side in zip(input_limit, reference, strict=True))
         size_out_B2 = torch.stack(sizes, dim=1)

@@ -1,7 +1,6 @@
 """MATLAB-style resizing: antialiased, pixel centres aligned, borders mirrored.
 
-A resized axis is a matrix product. The matrix is banded, so a long axis is done in blocks of output rows, each of
-which reads only its own stretch of the input. Legend: B batch, C channels, H height, W width, O outputs, T taps.
+Legend: B batch, C channels, H height, W width, O outputs, T taps.
 """
 
 import math
@@ -10,10 +9,10 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from realsr_mod.degradations.banded import Band, bands, filter_height, filter_width
 from realsr_mod.degradations.base import DegradationOp, Params, Shape
 
 FILTERS = ("area", "bilinear", "bicubic")
-_BLOCK = 128  # output rows done at once
 
 
 def cubic(distance: Tensor) -> Tensor:
@@ -46,10 +45,8 @@ def _weights(distance: Tensor, shrink: float, name: str) -> Tensor:
 
 
 @lru_cache(maxsize=256)
-def _blocks(
-    size_in: int, size_out: int, scale: float, name: str, device: torch.device
-) -> tuple[tuple[int, int, Tensor], ...]:
-    """The banded matrix of one axis: per block of outputs the first and last input it reads, and its weights."""
+def _matrix(size_in: int, size_out: int, scale: float, name: str, device: torch.device) -> tuple[Band, ...]:
+    """The matrix that resizes one axis."""
     if name not in FILTERS:
         raise ValueError(f"filter must be one of {', '.join(FILTERS)}, got {name!r}")
     shrink = min(scale, 1.0)
@@ -61,19 +58,7 @@ def _blocks(
     weight_OT = weight_OT / weight_OT.sum(1, keepdim=True)
     folded_OT = index_OT.remainder(2 * size_in)  # a mirror that repeats the border pixel, as MATLAB's
     folded_OT = torch.where(folded_OT < size_in, folded_OT, 2 * size_in - 1 - folded_OT)
-    blocks = []
-    for index_T, weight_T in zip(folded_OT.split(_BLOCK), weight_OT.split(_BLOCK), strict=True):
-        first, last = int(index_T.min()), int(index_T.max())
-        dense = torch.zeros(len(index_T), last - first + 1, dtype=torch.float64)
-        dense.scatter_add_(1, index_T - first, weight_T)
-        blocks.append((first, last + 1, dense.float().to(device)))
-    return tuple(blocks)
-
-
-def _resize_rows(x_BCHW: Tensor, size_out: int, scale: float, name: str) -> Tensor:
-    """Resize the height."""
-    blocks = _blocks(x_BCHW.shape[-2], size_out, scale, name, x_BCHW.device)
-    return torch.cat([weights @ x_BCHW[:, :, first:last] for first, last, weights in blocks], dim=2)
+    return bands(folded_OT, weight_OT, device)
 
 
 def resize(
@@ -93,8 +78,8 @@ def resize(
         scales = (size[0] / height, size[1] / width)
     if min(size) < 1:
         raise ValueError(f"the resized picture must be at least 1x1, got {size[0]}x{size[1]} from {height}x{width}")
-    x_BCHW = _resize_rows(x_BCHW, size[0], scales[0], filter)
-    return _resize_rows(x_BCHW.mT, size[1], scales[1], filter).mT
+    x_BCHW = filter_height(x_BCHW, _matrix(height, size[0], scales[0], filter, x_BCHW.device))
+    return filter_width(x_BCHW, _matrix(width, size[1], scales[1], filter, x_BCHW.device))
 
 
 def lr_size(height: int, width: int, scale: int) -> tuple[int, int]:

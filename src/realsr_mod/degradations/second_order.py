@@ -8,13 +8,13 @@ from torch import Tensor
 
 from realsr_mod.degradations.base import Degradation, Params, Shape, check_probability, flip, row
 from realsr_mod.degradations.camera_noise import CameraNoise
-from realsr_mod.degradations.canvas import any_row, can_look, per_row, whole_size
+from realsr_mod.degradations.canvas import any_row, can_look, equal_sizes, per_row, whole_size
 from realsr_mod.degradations.jpeg import JPEG
 from realsr_mod.degradations.mixed_blur import MixedBlur
 from realsr_mod.degradations.noise import quantize
 from realsr_mod.degradations.random_resize import RandomResize, draw_filter, resize_canvas
 from realsr_mod.degradations.resize import lr_size
-from realsr_mod.degradations.sharpen import usm_sharpen
+from realsr_mod.degradations.sharpen import UnsharpMask
 
 
 class SecondOrder(Degradation):
@@ -57,6 +57,7 @@ class SecondOrder(Degradation):
     ) -> None:
         super().__init__(
             scale,
+            **({"sharpen": UnsharpMask()} if sharpen else {}),
             blur1=blur1 or MixedBlur(),
             resize1=resize1 or RandomResize(),
             noise1=noise1 or CameraNoise(),
@@ -67,12 +68,11 @@ class SecondOrder(Degradation):
             sinc=sinc or MixedBlur(sinc_probability=1.0, probability=0.8),
             jpeg2=jpeg2 or JPEG(),
         )
-        self.sharpen = sharpen
         self.jpeg_first_probability = check_probability("jpeg_first_probability", jpeg_first_probability)
 
     def sample(self, shape_BCHW: Shape, generator: torch.Generator) -> Params:
         self.output_shape(shape_BCHW)  # an odd size is refused before anything is drawn
-        params = {name: op.sample(shape_BCHW, generator) for name, op in self.ops.items()}
+        params = {name: op.sample(shape_BCHW, generator) for name, op in self.ops.items() if name != "sharpen"}
         batch = shape_BCHW[0]
         is_jpeg_first_B = flip(batch, self.jpeg_first_probability, generator)
         return params | {"last": {"filter": draw_filter(batch, generator), "is_jpeg_first": is_jpeg_first_B}}
@@ -86,7 +86,7 @@ class SecondOrder(Degradation):
 
     def target(self, hr_BCHW: Tensor) -> Tensor:
         """The ground truth for training: HR, sharpened if the pipeline sharpens."""
-        return usm_sharpen(hr_BCHW) if self.sharpen else hr_BCHW
+        return self.ops["sharpen"](hr_BCHW, {}) if "sharpen" in self.ops else hr_BCHW
 
     def output_shape(self, shape_BCHW: Shape) -> Shape:
         return *shape_BCHW[:2], *lr_size(*shape_BCHW[2:], self.scale)
@@ -110,8 +110,7 @@ class SecondOrder(Degradation):
         if any_row(is_jpeg_first_B):
             compressed = self.ops["jpeg2"](x_BCHW, params["jpeg2"])
             x_BCHW = torch.where(per_row(is_jpeg_first_B), compressed, x_BCHW)
-        small_B2 = size_B2.new_empty(size_B2.shape)
-        small_B2[:, 0], small_B2[:, 1] = small
+        small_B2 = equal_sizes(len(x_BCHW), small, x_BCHW.device)
         shrink_limit = max(self.ops["resize2"].limit(side) / side for side in small)
         x_BCHW = resize_canvas(x_BCHW, size_B2, small_B2, small, params["last"]["filter"], shrink_limit)
         x_BCHW = self.ops["sinc"](x_BCHW, params["sinc"])

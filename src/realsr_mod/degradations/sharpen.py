@@ -1,23 +1,48 @@
-"""Unsharp masking of the ground truth."""
+"""Unsharp masking of the ground truth.
+
+Legend: B batch, C channels, H height, W width, O outputs, T taps.
+"""
+
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from realsr_mod.degradations.blur import blur
+from realsr_mod.degradations.banded import Band, bands, filter_height, filter_width
+from realsr_mod.degradations.base import DegradationOp, Params
+from realsr_mod.degradations.blur import reflect_index
 from realsr_mod.degradations.kernels import gaussian_kernels_1d
+
+
+@lru_cache(maxsize=64)
+def _gaussian_matrix(length: int, radius: int, device: torch.device) -> tuple[Band, ...]:
+    """Gaussian blur of one axis with reflected borders; `radius` (+ 1 if even) taps, OpenCV's sigma for as many."""
+    taps = radius + 1 - radius % 2
+    sigma = 0.3 * ((taps - 1) * 0.5 - 1) + 0.8
+    index_OT = torch.arange(length)[:, None] + torch.arange(taps) - taps // 2
+    profile_1T = gaussian_kernels_1d(torch.tensor([sigma], dtype=torch.float64), taps)
+    return bands(reflect_index(index_OT, length), profile_1T.expand(length, -1), device)
+
+
+def _blur(x_BCHW: Tensor, radius: int) -> Tensor:
+    height, width = x_BCHW.shape[-2:]
+    x_BCHW = filter_height(x_BCHW, _gaussian_matrix(height, radius, x_BCHW.device))
+    return filter_width(x_BCHW, _gaussian_matrix(width, radius, x_BCHW.device))
 
 
 def usm_sharpen(x_BCHW: Tensor, radius: int = 50, weight: float = 0.5, threshold_255: float = 10.0) -> Tensor:
     """Sharpen where a picture differs from its blurred self by more than the threshold; values in [0, 1].
 
-    The mask of those places is itself blurred, so that sharpening fades in (Real-ESRGAN, arXiv 2107.10833). The
-    Gaussian has `radius` (+ 1 if even) taps and the sigma that OpenCV picks for them.
+    The mask of those places is itself blurred, so that sharpening fades in (Real-ESRGAN, arXiv 2107.10833).
     """
-    size = radius + 1 - radius % 2
-    sigma = torch.full((1,), 0.3 * ((size - 1) * 0.5 - 1) + 0.8, device=x_BCHW.device)
-    profile_1K = gaussian_kernels_1d(sigma, size)
-    kernel_1KK = profile_1K[:, :, None] * profile_1K[:, None, :]
-    residual = x_BCHW - blur(x_BCHW, kernel_1KK)
-    mask = blur((residual.abs() * 255 > threshold_255).float(), kernel_1KK)
-    sharp = (x_BCHW + weight * residual).clamp(0, 1)
-    return x_BCHW + mask * (sharp - x_BCHW)
+    residual = x_BCHW - _blur(x_BCHW, radius)
+    mask = _blur((residual.abs() > threshold_255 / 255).float(), radius)
+    sharp = residual.mul_(weight).add_(x_BCHW).clamp_(0, 1)
+    return x_BCHW.lerp(sharp, mask)
+
+
+class UnsharpMask(DegradationOp):
+    """`usm_sharpen` with its usual settings as an op. No params."""
+
+    def forward(self, x_BCHW: Tensor, params: Params) -> Tensor:
+        return usm_sharpen(x_BCHW)

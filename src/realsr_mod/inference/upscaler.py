@@ -7,6 +7,7 @@ import logging
 import math
 import os
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +108,7 @@ class Upscaler:
             degrees: `blur=…`, `noise=…`, each 0 (clean) to 1 (worst), for models with such sliders; those not given
                 are estimated from the picture.
         """
-        self._check(outscale, degrees)
+        self.check(outscale, **degrees)
 
         def enlarge(pixels_HWC: np.ndarray) -> np.ndarray:
             known = self._estimate(pixels_HWC) if embedding is None else embedding.to(self.device)
@@ -129,7 +130,8 @@ class Upscaler:
 
     # --- one picture ---
 
-    def _check(self, outscale: float | None, degrees: Mapping[str, float | None]) -> None:
+    def check(self, outscale: float | None = None, **degrees: float | None) -> None:
+        """Raise a ValueError where this model cannot be called with these arguments."""
         if outscale is not None and not 0 < outscale <= 16:
             raise ValueError(f"outscale must be above 0 and at most 16, got {outscale}")
         for name, value in degrees.items():
@@ -185,7 +187,7 @@ class Upscaler:
         self.tile = tile  # what did not fit once will not fit again
         if channels > source.colours:
             out[:, :, -1] = enlarged_alpha(pixels_HWC[:, :, -1], self.scale)
-        return out if outscale is None else resized(out, round(h * outscale), round(w * outscale))
+        return out if outscale is None else resized(out, int(h * outscale + 0.5), int(w * outscale + 0.5))
 
     def _restore(self, lr_13HW: Tensor, embedding_1D: Tensor) -> Tensor:
         """One tile, in half precision where asked for, again in float32 where that overflows."""
@@ -213,12 +215,15 @@ class Upscaler:
             return torch.zeros(0, device=self.device)
         h, w = pixels_HWC.shape[:2]
         source = Source(pixels_HWC, self.device)
-        per_pixel = bytes_per_pixel(self.network, self.network.embed)
-        if h * w * per_pixel <= self._budget():
+        if h * w * self._embed_bytes <= self._budget():
             return self._embed_rows(source, [(0, h)], [(0, w)])
-        side = fitting_side(self._budget(), per_pixel, margin=0)
+        side = fitting_side(self._budget(), self._embed_bytes, margin=0)
         shrink = min(1.0, (EMBED_PIXELS / (h * w)) ** 0.5)
         return self._embed_rows(source, _spread(h, side, shrink), _spread(w, side, shrink))
+
+    @cached_property
+    def _embed_bytes(self) -> float:
+        return bytes_per_pixel(self.network, self.network.embed)
 
     def _embed_rows(self, source: Source, rows: list[tuple[int, int]], columns: list[tuple[int, int]]) -> Tensor:
         embeddings = [

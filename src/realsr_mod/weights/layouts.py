@@ -3,9 +3,11 @@
 Facts about their files; sizes follow from the tensors' shapes.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,20 +30,26 @@ class Layout:
         name: what to call it in messages.
         required: keys (`#` stands for a number) without which a state dict is not of this layout.
         names: the rename table; the first match counts.
-        build: makes the network, with sizes read off the tensors of a state dict in this layout.
-        fits: whether a network of ours can be written in this layout.
+        network: our class.
+        sizes: its constructor's arguments, read off the tensors of a state dict in this layout.
+        writable: whether a network of that class can be written in this layout.
         constants: tensors that their file holds and our network keeps as constants.
     """
 
     name: str
     required: tuple[str, ...]
     names: Names
-    build: Callable[[State], SRNetwork]
-    fits: Callable[[SRNetwork], bool]
+    network: type[SRNetwork]
+    sizes: Callable[[State], dict[str, Any]]
+    writable: Callable[[Any], bool] = lambda network: True
     constants: Callable[[], dict[str, Tensor]] = dict
 
     def matches(self, state: State) -> bool:
         return all(count(state, key) for key in self.required)
+
+    def fits(self, network: SRNetwork) -> bool:
+        """Whether a network of ours can be written in this layout."""
+        return type(network) is self.network and self.writable(network)
 
     def to_ours(self, key: str) -> str | None:
         """Our name of their key; None if this layout has no such key."""
@@ -91,24 +99,25 @@ def _kdsr_layout(name: str, encoder: str, sees_hr: bool) -> Layout:
             ("G.tail.0.#", "restorer.upsampler.#"),
             ("G.tail.1", "restorer.to_rgb"),
         ),
-        build=lambda state: _build_kdsr(state, encoder, sees_hr),
-        fits=lambda network: isinstance(network, KDSRNet) and network.sees_hr == sees_hr,
+        network=KDSRNet,
+        sizes=lambda state: _kdsr_sizes(state, encoder, sees_hr),
+        writable=lambda network: network.sees_hr == sees_hr,
         constants=_kdsr_constants,
     )
 
 
-def _build_kdsr(state: State, encoder: str, sees_hr: bool) -> KDSRNet:
+def _kdsr_sizes(state: State, encoder: str, sees_hr: bool) -> dict[str, Any]:
     channels = state["G.head.0.weight"].shape[0]
     # Each stage of the upsampler widens C to f*f*C before it shuffles by f.
     stages = [value for key, value in state.items() if _pattern("G.tail.0.#.weight").fullmatch(key)]
     factors = [round((stage.shape[0] / channels) ** 0.5) for stage in stages]
-    return KDSRNet(
-        scale=int(torch.tensor(factors, dtype=torch.long).prod()),
-        channels=channels,
-        encoder_blocks=count(state, f"{encoder}.E.#.body.0.weight"),
-        restorer_blocks=count(state, "G.body.0.body.#.conv1.weight"),
-        sees_hr=sees_hr,
-    )
+    return {
+        "scale": math.prod(factors),
+        "channels": channels,
+        "encoder_blocks": count(state, f"{encoder}.E.#.body.0.weight"),
+        "restorer_blocks": count(state, "G.body.0.body.#.conv1.weight"),
+        "sees_hr": sees_hr,
+    }
 
 
 def _kdsr_constants() -> dict[str, Tensor]:
@@ -149,7 +158,7 @@ _MMREALSR_NAMES: Names = (
 _RRDB_REQUIRED = ("conv_first.weight", "body.#.rdb1.conv1.weight", "conv_hr.weight", "conv_last.weight")
 
 
-def _rrdb_sizes(state: State) -> dict[str, int]:
+def _rrdb_sizes(state: State) -> dict[str, Any]:
     channels, inputs = state["conv_first.weight"].shape[:2]
     scales = {3: 4, 12: 2, 48: 1}  # input channels after folding the picture by 1, 2, 4
     if inputs not in scales:
@@ -162,7 +171,7 @@ def _rrdb_sizes(state: State) -> dict[str, int]:
     }
 
 
-def _build_mmrealsr(state: State) -> MMRealSRNet:
+def _mmrealsr_sizes(state: State) -> dict[str, Any]:
     """Stages of one width run together here: a boundary inside them leaves no trace, and makes no difference.
 
     The stride of a convolution between stages cannot be read off its tensor either; it is 2 in the released network.
@@ -174,15 +183,14 @@ def _build_mmrealsr(state: State) -> MMRealSRNet:
         else:
             widths.append(state[f"de_net.body.0.{layer}.weight"].shape[0])
             blocks.append(0)
-    downscales = [2] * (len(widths) - 1) + [1]
-    return MMRealSRNet(
-        **_rrdb_sizes(state), estimator_widths=widths, estimator_blocks=blocks, estimator_downscales=downscales
-    )
+    return _rrdb_sizes(state) | {
+        "estimator_widths": widths,
+        "estimator_blocks": blocks,
+        "estimator_downscales": [2] * (len(widths) - 1) + [1],
+    }
 
 
-def _mmrealsr_fits(network: SRNetwork) -> bool:
-    if not isinstance(network, MMRealSRNet):
-        return False
+def _downscales_by_two(network: MMRealSRNet) -> bool:
     layers = [layer for branch in network.estimator.branches for layer in branch.body]
     return all(layer.stride == (2, 2) for layer in layers if isinstance(layer, nn.Conv2d))
 
@@ -194,14 +202,15 @@ LAYOUTS = (
         name="MM-RealSR",
         required=(*_RRDB_REQUIRED, "de_net.conv_first.#.weight", "am_list.#.fc.0.weight", "dd_embed.0.weight"),
         names=_MMREALSR_NAMES + _RRDB_NAMES,
-        build=_build_mmrealsr,
-        fits=_mmrealsr_fits,
+        network=MMRealSRNet,
+        sizes=_mmrealsr_sizes,
+        writable=_downscales_by_two,
     ),
     Layout(
         name="RRDBNet (ESRGAN, Real-ESRGAN)",
         required=_RRDB_REQUIRED,
         names=_RRDB_NAMES,
-        build=lambda state: RRDBNet(**_rrdb_sizes(state)),
-        fits=lambda network: isinstance(network, RRDBNet),
+        network=RRDBNet,
+        sizes=_rrdb_sizes,
     ),
 )

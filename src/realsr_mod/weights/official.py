@@ -6,6 +6,7 @@ tensor must find its place.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +21,12 @@ _KNOWN = ", ".join(layout.name for layout in LAYOUTS)
 
 
 def load_official(source: str | Path | Mapping) -> SRNetwork:
-    """Make a network from a checkpoint of the papers' own programs, in evaluation mode.
+    """Make a network from a checkpoint of the papers' own programs, in evaluation mode. See `read_official`."""
+    return read_official(source)[0]
+
+
+def read_official(source: str | Path | Mapping) -> tuple[SRNetwork, dict[str, Any]]:
+    """A network from a checkpoint of the papers' own programs, and its config as `save_model` takes it.
 
     Args:
         source: a `.pth`, `.pt`, `.ckpt` or `.safetensors` file, or a state dict; with or without the wrappers
@@ -43,7 +49,7 @@ def load_official(source: str | Path | Mapping) -> SRNetwork:
     return _load_layout(layout, state, where)
 
 
-def _load_layout(layout: Layout, state: dict[str, Tensor], where: str) -> SRNetwork:
+def _load_layout(layout: Layout, state: dict[str, Tensor], where: str) -> tuple[SRNetwork, dict[str, Any]]:
     constants = layout.constants()
     for key, expected in constants.items():
         if key in state and not (
@@ -57,11 +63,13 @@ def _load_layout(layout: Layout, state: dict[str, Tensor], where: str) -> SRNetw
     if strangers := [key for key, ours in renamed.items() if ours is None]:
         raise ValueError(f"{where}: looks like {layout.name}, which has no {', '.join(strangers[:3])}")
     try:
-        network = layout.build(state)
+        sizes = layout.sizes(state)
+        network = layout.network(**sizes)
     except (IndexError, KeyError, ValueError) as error:
         raise ValueError(f"{where}: looks like {layout.name}, but its sizes cannot be read: {error}") from error
     load_state(network, {ours: state[key].float() for key, ours in renamed.items()}, source=where)
-    return network.eval()
+    target = f"{layout.network.__module__}.{layout.network.__qualname__}"
+    return network.eval(), {"_target_": target, **sizes}
 
 
 def to_official(network: SRNetwork) -> dict[str, Tensor]:

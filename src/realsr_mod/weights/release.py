@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from realsr_mod.types import SRNetwork
 
@@ -31,8 +31,9 @@ def save_model(network: SRNetwork, folder: str | Path, network_config: dict[str,
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     weights = folder / WEIGHTS_NAME
-    save_file(state, str(weights) + ".tmp")
-    os.replace(str(weights) + ".tmp", weights)
+    temporary = weights.with_name(weights.name + ".tmp")
+    temporary.write_bytes(save(state))  # save_file would let nobody else read the file
+    os.replace(temporary, weights)
     write_json(folder / CONFIG_NAME, {"network": network_config, **info})
     return weights
 
@@ -84,6 +85,12 @@ def read_config(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{file}: not JSON ({error}); copy the model again from where it was trained") from error
 
 
+def is_checkpoint(path: str | Path) -> bool:
+    """Whether `path` is a checkpoint file of another program, rather than a model released here."""
+    path = Path(path)
+    return path.is_file() and not (path.name == WEIGHTS_NAME and (path.parent / CONFIG_NAME).is_file())
+
+
 def load_model(path: str | Path, device: str | torch.device = "cpu") -> SRNetwork:
     """Load a model in evaluation mode.
 
@@ -95,7 +102,7 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> SRNetwor
         FileNotFoundError: nothing there.
         ValueError: weights and config do not fit; the message names the keys.
     """
-    if Path(path).is_file() and Path(path).name != WEIGHTS_NAME:
+    if is_checkpoint(path):
         from realsr_mod.weights.official import load_official  # imports this module
 
         return load_official(path).to(device)

@@ -13,7 +13,7 @@ def cache_in_tmp(tmp_path_factory, monkeypatch):
     return folder / "realsr_mod"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def save_photo():
     """Function: write a random RGB picture of a size to a path, making its folder; returns the pixels."""
 
@@ -26,9 +26,19 @@ def save_photo():
     return save
 
 
+@pytest.fixture(scope="session")
+def make_photo_folder(save_photo):
+    """Function: write five photos, two of them in a folder inside, to a folder; returns the folder."""
+
+    def make(folder):
+        for number, name in enumerate(["a.png", "b.png", "c.png", "inner/d.png", "inner/e.png"]):
+            save_photo(folder / name, seed=number)
+        return folder
+
+    return make
+
+
 @pytest.fixture
-def photo_folder(tmp_path, save_photo):
-    """A folder with five photos, two of them in a folder inside."""
-    for number, name in enumerate(["a.png", "b.png", "c.png", "inner/d.png", "inner/e.png"]):
-        save_photo(tmp_path / "photos" / name, seed=number)
-    return tmp_path / "photos"
+def photo_folder(tmp_path, make_photo_folder):
+    """A fresh folder with five photos."""
+    return make_photo_folder(tmp_path / "photos")

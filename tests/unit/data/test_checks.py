@@ -1,8 +1,11 @@
 """Bad files are named before the training starts, and good ones are read only once."""
 
+import functools
+import io
 import os
 
 import pytest
+from rich.console import Console
 
 from realsr_mod.data import checks
 from realsr_mod.data.checks import check_images, list_some
@@ -78,12 +81,15 @@ def test_a_cache_folder_that_cannot_be_written_does_no_harm(mixed, tmp_path):
     assert len(check_images(mixed[1:3], 32, cache_dir=tmp_path / "file" / "inside").sizes) == 2
 
 
-def test_a_slow_check_shows_a_progress_bar(mixed, monkeypatch, capsys):
+@pytest.mark.parametrize(("after_s", "shown"), [(60.0, False), (-1.0, True)])
+def test_only_a_slow_check_shows_a_progress_bar(after_s, shown, mixed, monkeypatch):
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True)
+    monkeypatch.setattr(checks, "Progress", functools.partial(checks.Progress, console=console))
+    monkeypatch.setattr(checks, "_PROGRESS_AFTER_S", after_s)
     check_images(mixed[1:3], 32)
-    assert capsys.readouterr().out == ""
-    monkeypatch.setattr(checks, "_PROGRESS_AFTER_S", -1.0)
-    check_images(mixed[1:2], 32, cache_dir=mixed[0].parent / "other")
-    assert "checking images" in capsys.readouterr().out
+    assert ("checking images" in screen.getvalue()) == shown
+    assert shown or screen.getvalue() == ""
 
 
 def test_long_lists_are_cut():

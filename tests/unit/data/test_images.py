@@ -48,7 +48,7 @@ CASES = {
     "rgba.png": (lambda p: Image.fromarray(np.dstack([RGB, ALPHA])).save(p), on_white(RGB, ALPHA)),
     "colour_key.png": (
         lambda p: Image.fromarray(RGB).save(p, transparency=tuple(int(v) for v in RGB[2, 3])),
-        np.where((RGB == RGB[2, 3]).all(axis=2, keepdims=True), 255, RGB),
+        np.where(np.all(RGB[2, 3] == RGB, axis=2, keepdims=True), 255, RGB),
     ),
     "palette.png": (lambda p: PALETTE.save(p), PALETTE_RGB),
     "palette_alpha.png": (

@@ -30,7 +30,9 @@ def test_starting_at_any_step_gives_exactly_the_tail(start):
 
 @pytest.mark.parametrize("world_size", [2, 3])
 def test_ranks_never_repeat_each_others_photos(world_size):
-    samplers = [StepBatchSampler(12, 2, 12 // (2 * world_size), rank=r, world_size=world_size) for r in range(world_size)]
+    samplers = [
+        StepBatchSampler(12, 2, 12 // (2 * world_size), rank=r, world_size=world_size) for r in range(world_size)
+    ]
     assert sorted(indices(itertools.chain(*samplers))) == list(range(12))
 
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from realsr_mod.degradations import banded
 from realsr_mod.degradations import resize as module
 from realsr_mod.degradations.resize import Downscale, resize
 
@@ -48,10 +49,10 @@ def test_area_is_the_mean_over_the_footprint():
 def test_blocks_of_a_long_axis_join_without_a_trace(monkeypatch):
     x = torch.rand(1, 1, 200, 3)
     whole = resize(x, 1.7)
-    monkeypatch.setattr(module, "_BLOCK", 13)
-    module._blocks.cache_clear()
+    monkeypatch.setattr(banded, "BLOCK", 13)
+    module._matrix.cache_clear()
     blocked = resize(x, 1.7)
-    module._blocks.cache_clear()
+    module._matrix.cache_clear()
     torch.testing.assert_close(blocked, whole, atol=1e-6, rtol=0)
 
 

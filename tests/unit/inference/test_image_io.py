@@ -193,7 +193,8 @@ def test_what_a_format_cannot_hold_is_said():
         "jpeg holds no transparency",
         "jpeg holds no 16 bits",
     ]
-    assert jpeg.exif and jpeg.icc
+    assert jpeg.exif
+    assert jpeg.icc
     bmp = fit_format(deep, "bmp")
     assert bmp.icc is None
     assert any("EXIF" in note for note in bmp.notes)
@@ -252,13 +253,13 @@ def test_truncated_16_bit_png_is_named(tmp_path):
     write_picture(tmp_path / "deep.png", Picture(np.random.default_rng(0).integers(0, 65536, (64, 64, 3), np.uint16)))
     content = (tmp_path / "deep.png").read_bytes()
     (tmp_path / "deep.png").write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match="deep.png: truncated"):
+    with pytest.raises(ValueError, match=r"deep.png: truncated"):
         read_picture(tmp_path / "deep.png")
 
 
 def test_float_picture_is_refused_with_a_remedy(tmp_path):
     Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "float.tif")
-    with pytest.raises(ValueError, match="float.tif: floating-point pictures .* 16 or 8 bits"):
+    with pytest.raises(ValueError, match=r"float.tif: floating-point pictures .* 16 or 8 bits"):
         read_picture(tmp_path / "float.tif")
 
 

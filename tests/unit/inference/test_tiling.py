@@ -1,5 +1,7 @@
 """Tiles against the whole picture, and what is needed to choose them."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -36,7 +38,7 @@ def test_cores_partition_the_axis_and_leave_room_to_fade(length):
     tiling = Tiling(MIN_TILE)
     cores = tiling.cores(length)
     assert [cores[0][0], cores[-1][1]] == [0, length]
-    assert all(a[1] == b[0] for a, b in zip(cores, cores[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in pairwise(cores))
     assert all(start % 4 == 0 for start, _ in cores)
     sizes = [stop - start for start, stop in cores]
     assert all(size >= 2 * tiling.blend for size in sizes[1:-1])

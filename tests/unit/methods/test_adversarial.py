@@ -133,15 +133,15 @@ def test_gradient_of_two_half_batches_is_that_of_the_whole():
 
 
 def test_discriminator_learns_to_tell_apart():
+    torch.manual_seed(0)
     game = AdversarialGame(UNetDiscriminator(4), partial(torch.optim.Adam, lr=1e-2))
-    generator = torch.Generator().manual_seed(0)
-    losses = []
-    for _ in range(15):
-        real = torch.rand(2, 3, 16, 16, generator=generator)
-        losses.append(game.discriminator_backward(real.mean(dim=(2, 3), keepdim=True).expand_as(real), real))
+    dark, bright = torch.full((2, 3, 16, 16), 0.1), torch.full((2, 3, 16, 16), 0.9)
+    told = []
+    for _ in range(20):
+        told.append(game.discriminator_backward(sr_B3HW=dark, hr_B3HW=bright))
         game.step()
-    assert losses[-1]["discriminator"] < 0.7 * losses[0]["discriminator"]
-    assert losses[-1]["logit_real"] > losses[-1]["logit_fake"]
+    assert told[-1]["discriminator"] < 0.5 * told[0]["discriminator"]
+    assert told[-1]["logit_real"] > 0 > told[-1]["logit_fake"]
 
 
 def test_largest_norm_clips_the_discriminators_gradient():
@@ -153,6 +153,29 @@ def test_largest_norm_clips_the_discriminators_gradient():
     assert norm > 1e-3
     assert moved.item() == pytest.approx(1e-3, rel=1e-2)
     assert not game.has_gradient
+
+
+def game_and_pictures() -> tuple[AdversarialGame, torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    game = AdversarialGame(UNetDiscriminator(4), partial(torch.optim.SGD, lr=0.1))
+    game.discriminator.eval()
+    return game, torch.rand(4, 3, 16, 16), torch.rand(4, 3, 16, 16)
+
+
+def test_two_processes_make_the_step_of_one_with_the_whole_batch(monkeypatch):
+    whole, sr, hr = game_and_pictures()
+    whole.discriminator_backward(sr, hr)
+    whole.step()
+    (ours, *_), (theirs, *_) = game_and_pictures(), game_and_pictures()
+    ours.discriminator_backward(sr[:2], hr[:2])
+    theirs.discriminator_backward(sr[2:], hr[2:])
+    other_process = iter([p.grad for p in theirs.discriminator.parameters()])
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda gradient: gradient.add_(next(other_process)))
+    ours.step()
+    for key, value in whole.discriminator.state_dict().items():
+        torch.testing.assert_close(ours.discriminator.state_dict()[key], value)
 
 
 def test_divergence_stops_before_the_discriminator_is_touched(tmp_path):

@@ -1,5 +1,6 @@
 """MM-RealSR's losses on degrees: order between two versions of a picture, and anchors that pin the ends."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -21,5 +22,36 @@ class RankingLoss(nn.Module):
 
 
 def anchor_loss(clean_BD: Tensor, worst_BD: Tensor) -> Tensor:
-    """Mean square of the clean anchors' degrees from 0 plus that of the worst anchors' from 1 (eq. 4)."""
-    return clean_BD.float().square().mean() + (worst_BD.float() - 1).square().mean()
+    """Mean square of the clean anchors' degrees from 0 and of the worst ones' from 1, summed over degrees (eq. 4)."""
+    distance_BD = clean_BD.float().square() + (worst_BD.float() - 1).square()
+    return distance_BD.mean(dim=0).sum()
+
+
+class CollapseWatch:
+    """Notices a ranking loss that stays at its margin: the estimator tells the two pictures of a pair no longer apart.
+
+    Looks once per `patience_steps` at the mean over them, so that a GPU is not made to wait at every step.
+
+    Args:
+        margin: the ranking loss's.
+        patience_steps: how long a loss must stay there.
+        tolerance: how near to the margin it counts as stuck, as a fraction of it.
+    """
+
+    def __init__(self, margin: float, patience_steps: int = 500, tolerance: float = 0.02) -> None:
+        self.margin, self.patience_steps, self.tolerance = margin, patience_steps, tolerance
+        self._distances: dict[str, Tensor] = {}
+        self._steps = 0
+
+    def update(self, rankings: dict[str, Tensor]) -> list[str]:
+        """Note one step's unweighted losses by name; returns the names that have been stuck."""
+        for name, ranking in rankings.items():
+            distance = (ranking.detach() / self.margin - 1).abs()
+            self._distances[name] = self._distances.get(name, torch.zeros_like(distance)) + distance
+        self._steps += 1
+        if self._steps < self.patience_steps:
+            return []
+        limit = self.tolerance * self._steps
+        stuck = [name for name, distance in self._distances.items() if distance.item() < limit]
+        self._distances, self._steps = {}, 0
+        return stuck

@@ -1,13 +1,24 @@
 """MM-RealSR's five versions of each picture: edits of one degradation's params.
 
-Rows are image-major: the five versions of picture 0, then those of picture 1 and so on.
-Legend: B pictures, R = 5 versions, D degrees.
+base, one that is blurrier, one that is noisier, and two anchors: a clean one and the worst that the ranges allow.
+Rows of a batch are image-major: the five versions of picture 0, then those of picture 1 and so on.
+Legend: B pictures, D degrees, C channels, H and W the HR size, h and w the LR size.
 """
 
+from collections.abc import Sequence
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from realsr_mod.degradations.base import Degradation, Params, Shape, check_range, stack_rows, uniform
+from realsr_mod.degradations.noise import quantize
+from realsr_mod.degradations.resize import lr_size
+from realsr_mod.degradations.second_order import SecondOrder
+from realsr_mod.degradations.sharpen import usm_sharpen
+
 ROLES = ("base", "blurrier", "noisier", "clean", "worst")
+DEGRADED = tuple(role for role in ROLES if role != "clean")
 
 
 def by_role(rows: Tensor) -> dict[str, Tensor]:
@@ -15,8 +26,194 @@ def by_role(rows: Tensor) -> dict[str, Tensor]:
     return dict(zip(ROLES, rows.unflatten(0, (-1, len(ROLES))).unbind(1), strict=True))
 
 
+def from_roles(roles: dict[str, Tensor]) -> Tensor:
+    """Join one (B, …) tensor per role into (5B, …) rows: `by_role`'s inverse."""
+    return torch.stack([roles[role] for role in ROLES], dim=1).flatten(0, 1)
+
+
 def pin_anchors(degrees: Tensor) -> Tensor:
     """The degrees (5B, D) that modulate the restorer in training: estimates, but 0 and 1 for the two anchors."""
     roles = by_role(degrees)
-    roles |= {"clean": torch.zeros_like(roles["clean"]), "worst": torch.ones_like(roles["worst"])}
-    return torch.stack([roles[role] for role in ROLES], dim=1).flatten(0, 1)
+    return from_roles(roles | {"clean": torch.zeros_like(roles["clean"]), "worst": torch.ones_like(roles["worst"])})
+
+
+def edited(params: Params, *edits: Params) -> Params:
+    """Params with some entries of some ops replaced; the rest is shared."""
+    for edit in edits:
+        params = params | {op: params[op] | values for op, values in edit.items()}
+    return params
+
+
+def draw_pair(
+    batch: int, bounds: Sequence[float], difference: Sequence[float], generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Two levels (B,) within `bounds`: a lower one, and one higher by U(`difference`).
+
+    The difference comes first and the lower level is drawn from what it leaves, so neither overruns the bounds. A
+    difference larger than the bounds is cut to their width.
+    """
+    (low, high), (least, most) = bounds, difference
+    gap = uniform((batch,), least, min(most, high - low), generator)
+    less = low + uniform((batch,), 0.0, 1.0, generator) * (high - low - gap)
+    return less, (less + gap).clamp(max=high)
+
+
+class QuintupleDegradation(Degradation):
+    """HR (B, C, H, W) to LR (5B, C, h, w): one second-order degradation per picture and its edits.
+
+    Params: one entry per role but `clean`, each the pipeline's params (see `SecondOrder`) with B rows; noise patterns,
+    kernel families, filters and orders are the same in all four.
+
+        blurrier: wider kernels or lower sinc cutoffs in both blurs, and a smaller first resize.
+        noisier:  stronger noise and lower JPEG quality, both times.
+        worst:    largest and widest kernels, no sinc, smallest first resize, strongest noise, lowest quality.
+        clean:    HR sharpened once more, then bilinear downscaling, nothing else.
+
+    Args:
+        scale: HR size over LR size.
+        pipeline: what degrades; must not sharpen by itself.
+        sharpen: sharpen HR by unsharp masking, for the degraded versions and as the target.
+        blur_difference: how much blurrier, as a fraction of the range of each sigma and of the first resize.
+        noise_difference_255: difference of the Gaussian sigmas, in 1/255 units.
+        poisson_difference: difference of the Poisson scales.
+        jpeg_difference: difference of the JPEG qualities.
+    """
+
+    def __init__(
+        self,
+        scale: int,
+        pipeline: SecondOrder,
+        sharpen: bool = True,
+        blur_difference: Sequence[float] = (0.1, 1.0),
+        noise_difference_255: Sequence[float] = (1.0, 21.0),
+        poisson_difference: Sequence[float] = (0.05, 2.05),
+        jpeg_difference: Sequence[float] = (5.0, 60.0),
+    ) -> None:
+        super().__init__(scale)
+        if pipeline.scale != scale:
+            raise ValueError(f"the quintuple has scale {scale}, its pipeline scale {pipeline.scale}; set one scale")
+        if "sharpen" in pipeline.ops:
+            raise ValueError("sharpening is the quintuple's; set degradation.pipeline.sharpen=false")
+        self.pipeline = pipeline
+        self.sharpen = sharpen
+        self.blur_difference = check_range("blur_difference", blur_difference)
+        self.noise_difference_255 = check_range("noise_difference_255", noise_difference_255)
+        self.poisson_difference = check_range("poisson_difference", poisson_difference)
+        self.jpeg_difference = check_range("jpeg_difference", jpeg_difference)
+        self._check_room()
+
+    def _check_room(self) -> None:
+        """Every range must be wide enough for the least difference."""
+        ranges = [("blur_difference", "a fraction", (0.0, 1.0), self.blur_difference)]
+        for n in "12":
+            noise, jpeg = self.pipeline.ops[f"noise{n}"], self.pipeline.ops[f"jpeg{n}"]
+            sigma, poisson = noise.sigma_range_255, noise.poisson_scale_range
+            ranges += [
+                ("noise_difference_255", f"noise{n}.sigma_range_255", sigma, self.noise_difference_255),
+                ("poisson_difference", f"noise{n}.poisson_scale_range", poisson, self.poisson_difference),
+                ("jpeg_difference", f"jpeg{n}.quality_range", jpeg.quality_range, self.jpeg_difference),
+            ]
+        for name, where, (low, high), (least, _) in ranges:
+            if least > high - low:
+                raise ValueError(
+                    f"{name} begins at {least:g}, more than the {high - low:g} that {where} spans; lower it or widen "
+                    "the range"
+                )
+
+    def sample(self, shape_BCHW: Shape, generator: torch.Generator) -> Params:
+        drawn = self.pipeline.sample(shape_BCHW, generator)
+        sharper, blurrier = self._blur_levels(drawn, generator)
+        quieter, noisier = self._noise_levels(shape_BCHW[0], generator)
+        base = edited(drawn, sharper, quieter)
+        return {
+            "base": base,
+            "blurrier": edited(base, blurrier),
+            "noisier": edited(base, noisier),
+            "worst": edited(base, self._worst(base)),
+        }
+
+    def _blur_levels(self, drawn: Params, generator: torch.Generator) -> tuple[Params, Params]:
+        """The edits that make the base and the blurrier version."""
+        sharper, blurrier = {}, {}
+        for name in ("blur1", "blur2"):
+            sharper[name], blurrier[name] = {}, {}
+            low, high = self.pipeline.ops[name].sigma_range_px
+            for key in ("sigma_x", "sigma_y"):
+                pair = self._blur_pair(drawn, generator)
+                sharper[name][key], blurrier[name][key] = (low + unit_B * (high - low) for unit_B in pair)
+            # A sinc blurs more the lower its cutoff. The drawn one fits its kernel's size; the base gets a higher one.
+            cutoff_B = drawn[name]["cutoff"]
+            less_B, more_B = self._blur_pair(drawn, generator)
+            sharper[name]["cutoff"] = cutoff_B + (more_B - less_B) * (torch.pi - cutoff_B)
+            blurrier[name]["cutoff"] = cutoff_B
+        low, high = self.pipeline.ops["resize1"].factor_range
+        factor_B = drawn["resize1"]["factor"]
+        # Keep the direction: enlarging ends at 1, shrinking begins there, 1 itself stays.
+        top_B, bottom_B = torch.where(factor_B > 1, high, 1.0), torch.where(factor_B < 1, low, 1.0)
+        factors = (top_B - unit_B * (top_B - bottom_B) for unit_B in self._blur_pair(drawn, generator))
+        sharper["resize1"], blurrier["resize1"] = ({"factor": factor_B} for factor_B in factors)
+        return sharper, blurrier
+
+    def _blur_pair(self, drawn: Params, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        return draw_pair(len(drawn["last"]["filter"]), (0.0, 1.0), self.blur_difference, generator)
+
+    def _noise_levels(self, batch: int, generator: torch.Generator) -> tuple[Params, Params]:
+        """The edits that make the base and the noisier version."""
+        quieter, noisier = {}, {}
+        for n in "12":
+            noise, jpeg = self.pipeline.ops[f"noise{n}"], self.pipeline.ops[f"jpeg{n}"]
+            sigmas_255 = draw_pair(batch, noise.sigma_range_255, self.noise_difference_255, generator)
+            scales = draw_pair(batch, noise.poisson_scale_range, self.poisson_difference, generator)
+            worse, better = draw_pair(batch, jpeg.quality_range, self.jpeg_difference, generator)
+            for edit, sigma_255, poisson_scale, quality in zip(
+                (quieter, noisier), sigmas_255, scales, (better, worse), strict=True
+            ):
+                edit[f"noise{n}"] = {"sigma": sigma_255 / 255, "poisson_scale": poisson_scale}
+                edit[f"jpeg{n}"] = {"quality": quality}
+        return quieter, noisier
+
+    def _worst(self, base: Params) -> Params:
+        """The edit that takes every level to the bad end of its range."""
+        ops = self.pipeline.ops
+        every = base["blur1"]["is_on"]  # (B,) bool, for shape and device
+
+        def full(value: float, like: Tensor) -> Tensor:
+            return torch.full_like(like, value)
+
+        edit: Params = {"resize1": {"factor": full(ops["resize1"].factor_range[0], base["resize1"]["factor"])}}
+        for n in "12":
+            blur, noise = ops[f"blur{n}"], ops[f"noise{n}"]
+            sigma = full(blur.sigma_range_px[1], base[f"blur{n}"]["sigma_x"])
+            edit[f"blur{n}"] = {
+                "is_on": torch.ones_like(every),
+                "is_sinc": torch.zeros_like(every),
+                "size": full(blur.kernel_size_range[1], base[f"blur{n}"]["size"]),
+                "sigma_x": sigma,
+                "sigma_y": sigma,
+            }
+            edit[f"noise{n}"] = {
+                "sigma": full(noise.sigma_range_255[1] / 255, base[f"noise{n}"]["sigma"]),
+                "poisson_scale": full(noise.poisson_scale_range[1], base[f"noise{n}"]["poisson_scale"]),
+            }
+            edit[f"jpeg{n}"] = {"quality": full(ops[f"jpeg{n}"].quality_range[0], base[f"jpeg{n}"]["quality"])}
+        return edit
+
+    def forward(self, hr_BCHW: Tensor, params: Params) -> Tensor:
+        sharp = self._sharpened(hr_BCHW)
+        repeated = sharp.repeat(len(DEGRADED), 1, 1, 1)
+        degraded = self.pipeline(repeated, stack_rows([params[role] for role in DEGRADED]))
+        roles = dict(zip(DEGRADED, degraded.chunk(len(DEGRADED)), strict=True))
+        small = lr_size(*hr_BCHW.shape[2:], self.scale)
+        clean = F.interpolate(self._sharpened(sharp), size=small, mode="bilinear", align_corners=False)
+        return from_roles(roles | {"clean": quantize(clean)})
+
+    def target(self, hr_BCHW: Tensor) -> Tensor:
+        """The ground truth of all versions, (5B, C, H, W)."""
+        return self._sharpened(hr_BCHW).repeat_interleave(len(ROLES), dim=0)
+
+    def output_shape(self, shape_BCHW: Shape) -> Shape:
+        batch, channels, height, width = shape_BCHW
+        return len(ROLES) * batch, channels, *lr_size(height, width, self.scale)
+
+    def _sharpened(self, hr_BCHW: Tensor) -> Tensor:
+        return usm_sharpen(hr_BCHW) if self.sharpen else hr_BCHW

@@ -22,7 +22,7 @@ def test_ranking_of_equal_degrees_is_the_margin_and_still_separates_them():
 
 def test_anchors_by_hand():
     loss = anchor_loss(torch.tensor([[0.1, 0.2], [0.0, 0.0]]), torch.tensor([[1.0, 0.5], [1.0, 1.0]]))
-    assert loss.item() == pytest.approx((0.01 + 0.04) / 4 + 0.25 / 4)
+    assert loss.item() == pytest.approx((0.01 + 0.04) / 2 + 0.25 / 2)
 
 
 def test_margin_must_fit_between_degrees():

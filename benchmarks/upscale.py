@@ -1,0 +1,106 @@
+"""Peak memory and seconds of upscaling, for small models with random weights: `python benchmarks/upscale.py`.
+
+Each row runs in a process of its own, so that peaks do not add up; memory is what the process takes above what it
+held with the model loaded and the picture decoded on disk.
+"""
+
+import argparse
+import json
+import multiprocessing
+import resource
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from realsr_mod.inference.image_io import Picture, read_picture
+from realsr_mod.inference.image_save import write_picture
+from realsr_mod.inference.upscaler import Upscaler
+from realsr_mod.methods.kdsr.network import KDSRNet
+from realsr_mod.methods.mmrealsr.network import MMRealSRNet
+
+NETWORKS = {
+    "kdsr": lambda: KDSRNet(4, channels=32, encoder_blocks=2, restorer_blocks=8),
+    "mmrealsr": lambda: MMRealSRNet(
+        4, channels=32, num_blocks=4, growth=16, estimator_widths=(32, 32, 32, 64), estimator_blocks=(1, 1, 1, 1)
+    ),
+}
+
+
+def resident_bytes() -> int:
+    """What the process holds in memory now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def measure(name: str, width: int, height: int, tile: str, queue: multiprocessing.Queue) -> None:
+    """Read, upscale and write one picture, as the command does; puts the figures on `queue`."""
+    torch.manual_seed(0)
+    upscaler = Upscaler(NETWORKS[name](), tile=tile)
+    upscaler(np.zeros((40, 40, 3), np.uint8))  # what torch sets up once
+    with tempfile.TemporaryDirectory() as folder:
+        y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+        wave = (127 * np.sin(x / 9) * np.cos(y / 7) + 128).astype(np.uint8)
+        write_picture(Path(folder) / "in.png", Picture(np.dstack([wave, wave.T.reshape(wave.shape), 255 - wave])))
+        del x, y, wave
+        idle, peak, ended = resident_bytes(), [0], threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(0.01):
+                peak[0] = max(peak[0], resident_bytes())
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        started = time.perf_counter()
+        picture = read_picture(Path(folder) / "in.png")
+        result = upscaler(picture)
+        upscaled = time.perf_counter()
+        write_picture(Path(folder) / "out.png", result)
+        written = time.perf_counter()
+        ended.set()
+        watcher.join()
+    queue.put(
+        {
+            "model": name,
+            "picture": f"{width}x{height}",
+            "tile": upscaler.tile or "none",
+            "upscale_s": round(upscaled - started, 1),
+            "write_s": round(written - upscaled, 1),
+            "peak_gb": round((peak[0] - idle) / 1e9, 2),
+        }
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", default=list(NETWORKS), choices=NETWORKS)
+    parser.add_argument("--sizes", nargs="+", default=["512x512", "2000x1500", "6000x4000"], metavar="WxH")
+    parser.add_argument("--tiles", nargs="+", default=["auto"], help="auto, 0 or a side in pixels")
+    parser.add_argument("--output", type=Path, help="also write the figures as JSON")
+    arguments = parser.parse_args()
+    context, rows = multiprocessing.get_context("spawn"), []
+    for name in arguments.models:
+        for size in arguments.sizes:
+            for tile in arguments.tiles:
+                queue = context.Queue()
+                process = context.Process(target=measure, args=(name, *map(int, size.split("x")), tile, queue))
+                process.start()
+                process.join()
+                if process.exitcode:
+                    raise SystemExit(f"{name} {size} tile={tile} ended with code {process.exitcode}")
+                rows.append(queue.get())
+                print(json.dumps(rows[-1]), flush=True)
+    table = Table(*rows[0], title=f"{torch.get_num_threads()} threads, torch {torch.__version__}")
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    Console().print(table)
+    if arguments.output:
+        arguments.output.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Command: a web page that upscales photos, with sliders for blur and noise. `python -m realsr_mod.app`."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+console = Console(stderr=True, soft_wrap=True)
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def serve(
+    model: Annotated[
+        list[Path] | None, typer.Option(help="Run or model folder, or official checkpoint; may be repeated.")
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Where trained models are looked for.")] = Path("runs"),
+    host: Annotated[str, typer.Option(help="0.0.0.0 lets other computers in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the page.")] = 7860,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
+    max_megapixels: Annotated[float, typer.Option(min=0, help="Refuse larger photos.")] = 4,
+    max_upload_mb: Annotated[int, typer.Option(min=1, help="Refuse larger files.")] = 20,
+) -> None:
+    """Open a web page that upscales photos."""
+    from realsr_mod.upscale import NO_MODEL
+
+    logging.basicConfig(level=logging.WARNING)
+    models = [*(model or []), *trained_models(runs)]
+    if not models:
+        console.print(f"[red]error:[/] {escape(NO_MODEL)}")
+        raise typer.Exit(1)
+    try:
+        from realsr_mod.inference.page import CSS, THEME, build_page
+    except ModuleNotFoundError as error:
+        if error.name != "gradio":
+            raise
+        console.print("[red]error:[/] the web page needs an extra: pip install 'realsr-mod\\[app]'")
+        raise typer.Exit(1) from error
+    from realsr_mod.inference.studio import Studio
+
+    try:
+        page = build_page(Studio(models, int(max_megapixels * 1e6), device=device))
+    except (ValueError, OSError) as error:
+        console.print(f"[red]error:[/] {escape(str(error))}")
+        raise typer.Exit(1) from error
+    console.print(f"{len(models)} model(s); the page is at http://{host}:{port} (Ctrl+C ends it)")
+    page.launch(
+        server_name=host,
+        server_port=port,
+        max_file_size=f"{max_upload_mb}mb",
+        show_error=False,
+        quiet=True,
+        footer_links=[],
+        theme=THEME,
+        css=CSS,
+    )
+
+
+def trained_models(runs: Path) -> list[Path]:
+    """Finished runs whose models work on a photo alone (no teachers), newest first."""
+    from realsr_mod.runs import finished_runs
+    from realsr_mod.weights.release import read_config
+
+    return [run for run in finished_runs(runs) if not read_config(run)["network"].get("sees_hr", False)]
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,161 @@
+"""Command: make low-resolution pictures out of good ones. `python -m realsr_mod.degrade PHOTOS -o LR`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from zlib import crc32
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:  # torch takes seconds to import; `--help` need not wait for it
+    import numpy as np
+
+    from realsr_mod.degradations.base import Degradation, Params
+    from realsr_mod.inference.batch import Job
+
+console = Console(stderr=True, soft_wrap=True)
+app = typer.Typer(add_completion=False)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A pipeline and where its params come from: given ones for every picture, else drawn per picture from a seed."""
+
+    degradation: "Degradation"
+    config: dict[str, Any]
+    seed: int
+    params: "Params | None" = None
+
+    def draw(self, name: str, height: int, width: int) -> "Params":
+        """The params of one picture. They depend on the seed and its name, not on the pictures beside it."""
+        import torch
+
+        from realsr_mod.rng import derive_seed
+
+        if self.params is not None:
+            return self.params
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, crc32(name.encode())))
+        return self.degradation.sample((1, 3, height, width), generator)
+
+
+@app.command()
+def degrade(
+    photos: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", metavar="PHOTO|FOLDER…")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results, PNG files.")],
+    degradation: Annotated[
+        str | None,
+        typer.Option(help="second_order, classic_iso, classic_aniso, bicubic, or a .yaml file. Default: second_order."),
+    ] = None,
+    scale: Annotated[int | None, typer.Option(min=1, help="How many times smaller. Default: 4.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other degradations.")] = 0,
+    save_params: Annotated[
+        bool, typer.Option("--save-params", help="Write NAME.safetensors beside each result: its degradation.")
+    ] = False,
+    params: Annotated[
+        Path | None,
+        typer.Option(help="Apply the degradation saved in this file; its pipeline and scale are the defaults."),
+    ] = None,
+) -> None:
+    """Make low-resolution pictures: each photo gets a degradation of its own, the same one in every run.
+
+    With --params all get the saved one. It fits photos of any size: levels are kept as they are, and the noise
+    pattern goes on from the saved seed. Existing results are written anew.
+    """
+    from realsr_mod.inference.batch import plan
+
+    try:
+        jobs = plan(photos, output)
+        recipe = prepare(degradation, scale, seed, params)
+    except (ValueError, OSError) as error:
+        console.print(f"[red]error:[/] {escape(str(error))}")
+        raise typer.Exit(1) from error
+    failures = run(jobs, output, recipe, save_params)
+    if failures:
+        console.print(f"[red]{len(failures)} of {len(jobs)} pictures failed:[/]")
+        for source, reason in failures.items():
+            console.print(f"  {escape(str(source))}: {escape(reason)}")
+        raise typer.Exit(1)
+
+
+def prepare(name: str | None, scale: int | None, seed: int, params_file: Path | None) -> Recipe:
+    """Build the pipeline that the options describe. Raises ValueError or FileNotFoundError."""
+    from realsr_mod.degradations.stored import build_degradation, check_params, load_params, read_degradation
+
+    saved, config = load_params(params_file) if params_file else (None, None)
+    if name or config is None:
+        config = read_degradation(name or "second_order", scale or (config or {}).get("scale") or 4)
+    if scale:
+        config = {**config, "scale": scale}
+    recipe = Recipe(build_degradation(config), config, seed, saved)
+    if saved is not None:
+        check_params(saved, recipe.degradation)
+    return recipe
+
+
+def run(jobs: "list[Job]", output: Path, recipe: Recipe, save_params: bool) -> dict[Path, str]:
+    """Degrade picture by picture under a progress bar; what fails is named and returned with the reason."""
+    failures = {}
+    columns = (TextColumn("pictures"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("pictures", total=len(jobs))
+        for job in jobs:
+            try:
+                line = f"[green]written[/] {escape(degrade_file(job, output, recipe, save_params))}"
+            except Exception as error:  # whatever is wrong with one picture, the others are done
+                reason = str(error) or type(error).__name__
+                failures[job.source] = reason.removeprefix(f"{job.source}: ")
+                line = f"[red]failed[/]  {escape(str(job.source))}: {escape(failures[job.source])}"
+            progress.console.print(line)
+            progress.advance(task)
+    return failures
+
+
+def degrade_file(job: "Job", output: Path, recipe: Recipe, save_params: bool) -> str:
+    """Degrade one file and write the result; returns its path and what there is to say about it."""
+    from realsr_mod.data.images import read_rgb
+    from realsr_mod.degradations.stored import save_params as write_params
+    from realsr_mod.inference.image_io import Picture
+    from realsr_mod.inference.image_save import write_picture
+
+    path = job.result("png")
+    if path.exists() and job.source.exists() and path.samefile(job.source):
+        raise ValueError("the result would replace the photo itself; give -o another folder")
+    photo = read_rgb(job.source)
+    pixels = crop_to_multiple(photo, recipe.degradation.scale)
+    # the name with its suffix, which stays the same when a.png comes to lie beside a.jpg
+    name = (job.stem.relative_to(output).parent / job.source.name).as_posix()
+    params = recipe.draw(name, *pixels.shape[:2])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_picture(path, Picture(apply(recipe.degradation, pixels, params)))
+    if save_params:
+        write_params(path.with_suffix(".safetensors"), params, recipe.config)
+    if pixels.shape == photo.shape:
+        return str(path)
+    (height, width), (cut_height, cut_width) = photo.shape[:2], pixels.shape[:2]
+    return f"{path} (photo cropped from {width}x{height} to {cut_width}x{cut_height}, multiples of the scale)"
+
+
+def crop_to_multiple(pixels_HWC: "np.ndarray", scale: int) -> "np.ndarray":
+    """Cut the right and lower edge to multiples of the scale. Raises ValueError if nothing is left."""
+    height, width = pixels_HWC.shape[:2]
+    if min(height, width) < scale:
+        raise ValueError(f"{width}x{height} pixels are too few to be made {scale} times smaller; leave the picture out")
+    return pixels_HWC[: height - height % scale, : width - width % scale]
+
+
+def apply(degradation: "Degradation", pixels_HWC: "np.ndarray", params: "Params") -> "np.ndarray":
+    """Degrade uint8 RGB pixels (H, W, 3) to (h, w, 3)."""
+    import numpy as np
+    import torch
+
+    hr_13HW = torch.from_numpy(np.array(pixels_HWC)).permute(2, 0, 1)[None].float() / 255
+    with torch.no_grad():
+        lr_13hw = degradation(hr_13HW, params)
+    return (lr_13hw[0] * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
+
+
+if __name__ == "__main__":
+    app()

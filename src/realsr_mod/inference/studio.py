@@ -1,0 +1,112 @@
+"""What the web page does, without the page: choose a model, open a photo, estimate its degrees, upscale it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from torch import Tensor
+
+from realsr_mod.data.photos import embedded_photos
+from realsr_mod.inference.compare import same_size_previews
+from realsr_mod.inference.image_io import Picture, decode_picture
+from realsr_mod.inference.image_save import fit_format, write_picture
+from realsr_mod.inference.upscaler import Upscaler
+
+PREVIEW_SIDE_PX = 1600
+EXAMPLE_SIDE_PX = 128
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An opened photo, and what the chosen model estimates of it."""
+
+    name: str
+    picture: Picture
+    embedding: Tensor
+
+    def degrees(self, upscaler: Upscaler) -> dict[str, float]:
+        """The estimated degrees by name; empty for a model without sliders."""
+        return {name: float(value) for name, value in zip(upscaler.sliders, self.embedding, strict=False)}
+
+
+class Studio:
+    """Models by the names that people see, and all that can be done with them.
+
+    Args:
+        models: run folders, model folders or checkpoint files, the preferred one first.
+        max_pixels: larger photos are refused.
+        settings: for `Upscaler`.
+    """
+
+    def __init__(self, models: Sequence[Path], max_pixels: int, **settings: object) -> None:
+        if not models:
+            raise ValueError("no model to show; train one (python -m realsr_mod.train) or give --model")
+        self.paths = _named(models)
+        self.max_pixels = max_pixels
+        self._load = lru_cache(maxsize=2)(lambda name: Upscaler.load(self.paths[name], **settings))
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.paths)
+
+    def upscaler(self, model: str) -> Upscaler:
+        """The model of that name, kept loaded."""
+        if model not in self.paths:
+            raise ValueError(f"there is no model {model!r}; choose one of the list")
+        return self._load(model)
+
+    def open(self, content: bytes, name: str, model: str) -> Photo:
+        """Decode a photo and estimate its degradation. Raises ValueError for what is no picture or too large."""
+        picture = decode_picture(content, name, self.max_pixels)
+        return Photo(name, picture, self.upscaler(model).embed(picture))
+
+    def reopened(self, photo: Photo, model: str) -> Photo:
+        """The same photo under another model's estimate."""
+        return replace(photo, embedding=self.upscaler(model).embed(photo.picture))
+
+    def upscale(
+        self, photo: Photo, model: str, degrees: dict[str, float], folder: Path
+    ) -> tuple[Path, np.ndarray, np.ndarray]:
+        """Upscale; writes a PNG of full depth into `folder`.
+
+        Returns its path and two 8-bit RGB previews of one size: before (enlarged bicubically) and after.
+        """
+        upscaler = self.upscaler(model)
+        result = upscaler(photo.picture, embedding=photo.embedding, **degrees)
+        path = folder / f"{Path(photo.name).stem}_x{upscaler.scale}.png"
+        write_picture(path, fit_format(result, "png"))
+        return path, *same_size_previews(photo.picture, result, PREVIEW_SIDE_PX)
+
+
+def _named(models: Sequence[Path]) -> dict[str, Path]:
+    """Names without the folders they lie in: `kdsr_student · 2026-01-31_12-00-00`, `RealESRGAN_x4plus`."""
+    named: dict[str, Path] = {}
+    for path in models:
+        run = path.resolve().parent if path.name in ("model", "export") else path.resolve()
+        name = run.stem if path.is_file() else f"{run.parent.name} · {run.name}"
+        copies = sum(other == name or other.startswith(f"{name} (") for other in named)
+        named[f"{name} ({copies + 1})" if copies else name] = path
+    return named
+
+
+def example_photos(folder: Path) -> list[Path]:
+    """Small, blurry, noisy versions of the embedded photos, written into `folder`."""
+    training, validation = embedded_photos()
+    wanted = ("chelsea", "coffee", "astronaut", "china", "rocket", "flower")
+    photos = sorted((p for p in validation + training if p.stem in wanted), key=lambda p: wanted.index(p.stem))
+    written = []
+    for number, photo in enumerate(photos):
+        pixels = decode_picture(photo.read_bytes(), photo.name).pixels_HWC.astype(np.float32)
+        height, width = pixels.shape[:2]
+        side = min(height, width)
+        top, left = (height - side) // 4, (width - side) // 2  # faces and subjects sit above the middle
+        square = cv2.GaussianBlur(pixels[top : top + side, left : left + side], (0, 0), side / 300)
+        small = cv2.resize(square, (EXAMPLE_SIDE_PX, EXAMPLE_SIDE_PX), interpolation=cv2.INTER_AREA)
+        noise = np.random.default_rng(number).normal(0, 3 + 2 * (number % 3), small.shape)
+        path = folder / f"{photo.stem}.png"
+        write_picture(path, Picture((small + noise).clip(0, 255).round().astype(np.uint8)))
+        written.append(path)
+    return written

@@ -1,0 +1,155 @@
+"""Command: make photos larger and better. `python -m realsr_mod.upscale photo.jpg -o out/`, or `realsr-upscale`."""
+
+import logging
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:  # torch takes seconds to import; `--help` and a misspelt option need not wait for it
+    from realsr_mod.inference.batch import Enlarge, Job, Outcome, Settings
+    from realsr_mod.inference.upscaler import Upscaler
+
+NO_MODEL = """no trained model under runs/. Train one, it takes minutes on a laptop:
+    python -m realsr_mod.train experiment=kdsr_student
+or give --model a run folder, or a checkpoint file of KDSR, MM-RealSR or Real-ESRGAN."""
+
+console = Console(stderr=True, soft_wrap=True)
+
+
+class Format(StrEnum):
+    """File formats of results; `auto` keeps each picture's own."""
+
+    auto = "auto"
+    png = "png"
+    jpeg = "jpeg"
+    webp = "webp"
+    tiff = "tiff"
+    bmp = "bmp"
+
+
+class Precision(StrEnum):
+    """Number formats of the network's arithmetic."""
+
+    auto = "auto"
+    float32 = "float32"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+
+
+app = typer.Typer(add_completion=False)
+
+
+def option(text: str, *names: str, **limits: float) -> typer.models.OptionInfo:
+    return typer.Option(*names, help=text, **limits)
+
+
+@app.command()
+def upscale(
+    photos: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", metavar="PHOTO|FOLDER…")],
+    output: Annotated[Path, option("Folder for the results.", "--output", "-o")],
+    model: Annotated[
+        Path | None, option("Run or model folder, or official checkpoint. Default: newest trained.")
+    ] = None,
+    blur: Annotated[float | None, option("Degree of blur to undo. Default: estimated.", min=0, max=1)] = None,
+    noise: Annotated[float | None, option("Degree of noise to remove. Default: estimated.", min=0, max=1)] = None,
+    outscale: Annotated[float | None, option("How much larger. Default: the model's own scale.")] = None,
+    tile: Annotated[str, option("Side of a tile in pixels, 0 for none, auto for what fits in memory.")] = "auto",
+    overlap: Annotated[int, option("Context around each tile in pixels.", min=0)] = 32,
+    device: Annotated[str, option("auto, cpu, cuda, cuda:1, mps …")] = "auto",
+    precision: Annotated[Precision, option("auto is half precision on CUDA, else float32.")] = Precision.auto,
+    file_format: Annotated[Format, option("auto keeps each picture's own.", "--format")] = Format.auto,
+    compare: Annotated[bool, option("Also write NAME_compare.png: before, after.", "--compare")] = False,
+    overwrite: Annotated[bool, option("Make results anew that exist already.", "--overwrite")] = False,
+    max_megapixels: Annotated[float, option("Refuse larger pictures: they may be bombs.", min=0)] = 100,
+) -> None:
+    """Make photos larger and better with a trained model."""
+    from realsr_mod.inference.batch import Settings, plan
+
+    handler = RichHandler(console=console, show_time=False, show_path=False)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(message)s")
+    try:
+        jobs = plan(photos, output)
+        upscaler = load(model, device=device, precision=precision.value, tile=tile, overlap=overlap)
+        upscaler.check(outscale, blur=blur, noise=noise)
+    except (ValueError, OSError) as error:
+        console.print(f"[red]error:[/] {escape(str(error))}")
+        raise typer.Exit(1) from error
+    settings = Settings(file_format.value, compare, overwrite, int(max_megapixels * 1e6))
+    outcomes = run_with_progress(
+        jobs,
+        lambda picture, on_tile: upscaler(picture, outscale=outscale, blur=blur, noise=noise, on_tile=on_tile),
+        settings,
+    )
+    failed = [outcome for outcome in outcomes if outcome.failure]
+    if failed:
+        console.print(f"[red]{len(failed)} of {len(jobs)} pictures failed:[/]")
+        for outcome in failed:
+            console.print(f"  {escape(str(outcome.job.source))}: {escape(outcome.failure)}")
+        raise typer.Exit(1)
+
+
+def load(model: Path | None, **settings: object) -> "Upscaler":
+    """The given model, else the newest one that was trained here; says which."""
+    from realsr_mod.inference.upscaler import Upscaler
+    from realsr_mod.runs import newest_model
+
+    found = model or newest_model()
+    if found is None:
+        raise FileNotFoundError(NO_MODEL)
+    upscaler = Upscaler.load(found, **settings)
+    console.print(f"model: {escape(str(found))} (×{upscaler.scale}, {upscaler.device})")
+    return upscaler
+
+
+def run_with_progress(jobs: "list[Job]", enlarge: "Enlarge", settings: "Settings") -> "list[Outcome]":
+    """Do the jobs under two bars: all pictures with the time left, and the tiles of the picture at hand."""
+    from realsr_mod.inference.batch import run_jobs
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[count]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    outcomes = []
+    with Progress(*columns, console=console) as progress:
+        pictures = progress.add_task("pictures", total=len(jobs), count=f"0/{len(jobs)}")
+        tiles = progress.add_task("tiles", total=None, count="")
+
+        def on_tile(number: int, done: int, total: int) -> None:
+            progress.update(tiles, completed=done, total=total, count=f"{done}/{total}")
+            progress.update(pictures, completed=number + done / total)
+
+        for outcome in run_jobs(jobs, enlarge, settings, on_tile):
+            outcomes.append(outcome)
+            progress.update(pictures, completed=len(outcomes), count=f"{len(outcomes)}/{len(jobs)}")
+            progress.reset(tiles, total=None, count="")
+            progress.console.print(describe(outcome))
+    return outcomes
+
+
+def describe(outcome: "Outcome") -> str:
+    """One line about a picture that is done."""
+    source = escape(str(outcome.job.source))
+    if outcome.failure:
+        return f"[red]failed[/]  {source}: {escape(outcome.failure)}"
+    verb = "[yellow]kept[/]    " if outcome.kept else "[green]written[/] "
+    notes = "".join(f"\n         note: {escape(note)}" for note in outcome.notes)
+    return verb + escape(str(outcome.path)) + (" (exists; --overwrite makes it anew)" if outcome.kept else "") + notes
+
+
+def main() -> None:
+    """The installed command `realsr-upscale`."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The degrade command as people call it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+from typer.testing import CliRunner
+
+from realsr_mod.degrade import app
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    folder = tmp_path / "my photos"
+    (folder / "trip").mkdir(parents=True)
+    Image.fromarray(data.astronaut()[:65, 100:182]).save(folder / "näh.png")
+    Image.fromarray(data.coffee()[:80, :80]).save(folder / "trip" / "cup.jpg")
+    return folder
+
+
+def degrade(*arguments: object):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.array(Image.open(path))
+
+
+def test_folder_is_degraded_and_replayed_from_its_params(photos, tmp_path):
+    done = degrade(photos, "-o", tmp_path / "LR", "--save-params")
+    assert done.exit_code == 0, done.output
+    assert "cropped from 82x65 to 80x64" in done.output
+    lr = pixels(tmp_path / "LR/näh.png")
+    assert lr.shape == (16, 20, 3)
+    assert pixels(tmp_path / "LR/trip/cup.png").shape == (20, 20, 3)
+    again = degrade(photos / "näh.png", "-o", tmp_path / "again", "--params", tmp_path / "LR/näh.safetensors")
+    assert again.exit_code == 0, again.output
+    assert np.array_equal(pixels(tmp_path / "again/näh.png"), lr)
+
+
+def test_draw_depends_on_name_and_seed_alone(photos, tmp_path):
+    degrade(photos, "-o", tmp_path / "all")
+    degrade(photos / "näh.png", "-o", tmp_path / "one")
+    degrade(photos / "näh.png", "-o", tmp_path / "other", "--seed", 1)
+    together = pixels(tmp_path / "all/näh.png")
+    assert np.array_equal(pixels(tmp_path / "one/näh.png"), together)
+    assert not np.array_equal(pixels(tmp_path / "other/näh.png"), together)
+
+
+def test_one_pictures_degradation_is_applied_to_another_of_other_size(photos, tmp_path):
+    degrade(photos / "trip/cup.jpg", "-o", tmp_path / "LR", "--degradation", "classic_aniso", "--save-params")
+    params = tmp_path / "LR/cup.safetensors"
+    done = degrade(photos / "näh.png", "-o", tmp_path / "LR", "--params", params, "--scale", 2)
+    assert done.exit_code == 0, done.output
+    assert pixels(tmp_path / "LR/näh.png").shape == (32, 41, 3)
+
+
+def test_bad_pictures_are_named_and_the_others_done(photos, tmp_path):
+    (photos / "broken.png").write_bytes(b"no picture")
+    Image.fromarray(data.coffee()[:3, :9]).save(photos / "tiny.png")
+    done = degrade(photos, photos / "missing.png", "-o", tmp_path / "LR", "--degradation", "bicubic")
+    assert done.exit_code == 1
+    assert "3 of 5 pictures failed" in done.output
+    summary = done.output.split("failed:")[-1]
+    for name in ("broken.png", "tiny.png: 9x3 pixels are too few", "missing.png"):
+        assert name in summary
+    assert sorted(path.name for path in (tmp_path / "LR").rglob("*.*")) == ["cup.png", "näh.png"]
+
+
+def test_photo_is_never_replaced(photos):
+    before = (photos / "näh.png").read_bytes()
+    done = degrade(photos / "näh.png", "-o", photos)
+    assert done.exit_code == 1
+    assert "would replace the photo itself" in done.output
+    assert (photos / "näh.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--degradation", "nothing"], "give one of bicubic, classic_aniso, classic_iso"),
+        (["--params", "nowhere.safetensors"], "nowhere.safetensors: no such file"),
+        (["--degradation", "nowhere.yaml"], "nowhere.yaml: no such file"),
+    ],
+)
+def test_wrong_options_say_what_to_do(photos, tmp_path, options, message):
+    done = degrade(photos, "-o", tmp_path / "LR", *options)
+    assert done.exit_code == 1
+    assert message in done.output
+    assert not (tmp_path / "LR").exists()
+
+
+def test_real_command(photos, run):
+    run("degrade", str(photos), "-o", "LR", "--degradation", "classic_iso", "--scale", "3")
+    assert pixels(photos.parent / "LR/näh.png").shape == (21, 27, 3)

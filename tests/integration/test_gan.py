@@ -1,0 +1,49 @@
+"""MM-RealSR and the adversarial option through the real command."""
+
+import csv
+import json
+
+import pytest
+from safetensors.torch import load_file
+
+TINY = (
+    "network.channels=4 network.num_blocks=1 network.growth=2 network.estimator_widths=[4,4] "
+    "network.estimator_blocks=[1,1] network.estimator_downscales=[1,2] adversarial.discriminator.channels=4 "
+    "data.hr_crop_px=32 data.batch_size=1 data.val_crop_px=64 trainer.max_steps=4 trainer.val_check_interval=4 "
+    "trainer.log_every_n_steps=1 trainer.precision=32-true callbacks.last.every_n_train_steps=2"
+).split()
+
+
+def the_run(folder):
+    (summary,) = folder.glob("runs/*/*/summary.json")
+    return summary.parent
+
+
+def logged(run_folder) -> dict[str, list[float]]:
+    with (run_folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return {name: [float(row[name]) for row in rows if row[name]] for name in rows[0]}
+
+
+@pytest.mark.slow
+def test_two_processes_play_the_game_on_quintuples(run, tmp_path):
+    run("train", "experiment=mmrealsr_gan", "start_from=null", *TINY, "trainer=ddp_cpu")
+    folder = the_run(tmp_path)
+    assert json.loads((folder / "summary.json").read_text())["steps"] == 4
+    metrics = logged(folder)
+    assert len(metrics["train/adversarial"]) == 4
+    for name in ("train/discriminator", "train/logit_real", "train/grad_norm_discriminator", "train/blur_of_worst"):
+        assert len(metrics[name]) == 4, name
+    assert {"val/blur_in_order", "val/noise_in_order", "val/psnr_y"} <= metrics.keys()
+
+
+def test_frozen_estimator_goes_through_a_run_and_into_its_release(run, tmp_path):
+    tiny = [item for item in TINY if not item.startswith("adversarial")]
+    first = run("train", "experiment=mmrealsr_net", *tiny, "trainer.max_steps=2")
+    net = the_run(tmp_path)
+    second = run("train", "experiment=mmrealsr_gan", *TINY, "trainer.max_steps=2")
+    assert str(net.relative_to(tmp_path)) in second.stdout, first.stdout  # start_from=auto found it
+    (gan,) = tmp_path.glob("runs/mmrealsr_gan/*")
+    before, after = (load_file(folder / "model" / "model.safetensors") for folder in (net, gan))
+    for key, value in after.items():
+        assert value.equal(before[key]) == key.startswith("estimator"), key

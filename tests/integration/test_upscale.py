@@ -1,0 +1,181 @@
+"""The upscale command as people call it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from realsr_mod.inference import batch
+from realsr_mod.inference.image_io import read_picture
+from realsr_mod.methods.kdsr.network import KDSRNet
+from realsr_mod.methods.mmrealsr.network import MMRealSRNet
+from realsr_mod.upscale import app
+from realsr_mod.weights.release import save_model
+
+KDSR = {"scale": 2, "channels": 4, "encoder_blocks": 1, "restorer_blocks": 1}
+MMREALSR = {"scale": 2, "channels": 4, "num_blocks": 1, "growth": 2, "estimator_widths": [4]}
+MMREALSR |= {"estimator_blocks": [1], "estimator_downscales": [1]}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> Path:
+    torch.manual_seed(0)
+    root = tmp_path_factory.mktemp("models")
+    save_model(KDSRNet(**KDSR), root / "kdsr" / "model", {"_target_": _target(KDSRNet), **KDSR}, {})
+    save_model(MMRealSRNet(**MMREALSR), root / "mm" / "model", {"_target_": _target(MMRealSRNet), **MMREALSR}, {})
+    return root
+
+
+def _target(network_class: type) -> str:
+    return f"{network_class.__module__}.{network_class.__name__}"
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    folder = tmp_path / "my photos"
+    (folder / "Ütrecht").mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(folder / "a b.png")
+    Image.fromarray(noise).save(folder / "a b.jpg")
+    Image.fromarray(noise[:, :, 0]).save(folder / "Ütrecht" / "grey.v2.PNG")
+    return folder
+
+
+def run(*arguments: object):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+def test_folder_with_odd_names_keeps_structure_and_formats(models, photos, tmp_path):
+    code, output = run(photos, "-o", tmp_path / "out", "--model", models / "kdsr")
+    assert code == 0, output
+    made = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*"))
+    assert made == ["a b.jpg.jpg", "a b.png.png", "Ütrecht/grey.v2.png"]
+    assert read_picture(tmp_path / "out" / "Ütrecht" / "grey.v2.png").pixels_HWC.shape == (40, 60, 1)
+    assert "model: " in output
+
+
+def test_results_are_kept_unless_overwritten(models, photos, tmp_path):
+    arguments = (photos / "a b.png", "-o", tmp_path, "--model", models / "kdsr")
+    (tmp_path / "a b.png").write_bytes(b"mine")
+    code, output = run(*arguments)
+    assert (code, (tmp_path / "a b.png").read_bytes()) == (0, b"mine")
+    assert "kept" in output
+    code, output = run(*arguments, "--overwrite")
+    assert code == 0, output
+    assert read_picture(tmp_path / "a b.png").pixels_HWC.shape == (40, 60, 3)
+
+
+def test_failures_are_listed_and_the_others_done(models, photos, tmp_path):
+    (photos / "broken.png").write_bytes(b"")
+    code, output = run(photos, tmp_path / "missing.png", "-o", tmp_path / "out", "--model", models / "kdsr")
+    assert code == 1
+    ending = output[output.index("2 of 5 pictures failed") :]
+    assert "broken.png: the file is empty" in ending
+    assert "missing.png: no such file" in ending
+    assert len([path for path in (tmp_path / "out").rglob("*") if path.is_file()]) == 3
+
+
+def test_sliders_change_the_result(models, photos, tmp_path):
+    results = []
+    for noise in (0, 1):
+        code, output = run(
+            photos / "a b.png", "-o", tmp_path / str(noise), "--model", models / "mm", "--noise", noise, "--blur", 0.3
+        )
+        assert code == 0, output
+        results.append(read_picture(tmp_path / str(noise) / "a b.png").pixels_HWC.astype(int))
+    assert np.abs(results[0] - results[1]).max() > 0
+
+
+def test_outscale_format_and_comparison(models, photos, tmp_path):
+    code, output = run(
+        photos / "a b.png",
+        "-o",
+        tmp_path,
+        "--model",
+        models / "kdsr",
+        "--outscale",
+        1.5,
+        "--format",
+        "webp",
+        "--compare",
+    )
+    assert code == 0, output
+    assert read_picture(tmp_path / "a b.webp").pixels_HWC.shape == (30, 45, 3)
+    comparison = read_picture(tmp_path / "a b_compare.png").pixels_HWC
+    assert comparison.shape == (30, 45 + 8 + 45, 3)
+    np.testing.assert_array_equal(comparison[:, 45:53], 255)
+
+
+def test_a_photo_is_never_replaced_by_its_result(models, photos):
+    before = (photos / "a b.jpg").read_bytes()
+    code, output = run(photos / "a b.jpg", "-o", photos, "--model", models / "kdsr", "--overwrite")
+    assert code == 1
+    assert "would replace the photo itself" in output
+    assert (photos / "a b.jpg").read_bytes() == before
+
+
+def test_interrupted_write_leaves_nothing_behind(models, photos, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(batch, "write_picture", fail)
+    code, output = run(photos / "a b.png", "-o", tmp_path / "out", "--model", models / "kdsr")
+    assert code == 1
+    assert "No space left on device" in output
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--noise", "0.5"], "it has no sliders"),
+        (["--outscale", "0"], "outscale must be above 0"),
+        (["--tile", "7"], "tile must be 0 (no tiles) or at least 32"),
+        (["--device", "cuda:99"], "not available here"),
+        (["--model", "nowhere"], "no model here"),
+    ],
+)
+def test_impossible_wishes_end_in_one_sentence(models, photos, tmp_path, arguments, message):
+    code, output = run(photos, "-o", tmp_path / "out", "--model", models / "kdsr", *arguments)
+    assert code == 1
+    assert message in output
+    assert "Traceback" not in output
+
+
+def test_without_a_model_it_says_how_to_get_one(photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, output = run(photos, "-o", tmp_path / "out")
+    assert code == 1
+    assert "python -m realsr_mod.train experiment=kdsr_student" in output
+
+
+def test_without_model_the_newest_is_taken_and_named(models, photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_folder = tmp_path / "runs" / "kdsr" / "1"
+    run_folder.mkdir(parents=True)
+    (run_folder / "model").symlink_to(models / "kdsr" / "model")
+    (run_folder / "summary.json").write_text("{}")
+    code, output = run(photos / "a b.png", "-o", "out")
+    assert code == 0, output
+    assert "model: runs/kdsr/1" in output
+
+
+def test_the_real_command_starts_light(models, photos, tmp_path):
+    """Help needs no torch, and upscaling no Lightning."""
+    command = "import sys; from realsr_mod.upscale import main; {0}; print([m for m in {1} if m in sys.modules])"
+    source = command.format("None", "['torch', 'pytorch_lightning', 'cv2']")
+    assert subprocess.run([sys.executable, "-c", source], capture_output=True, text=True).stdout == "[]\n"
+    arguments = [str(photos / "a b.png"), "-o", str(tmp_path / "out"), "--model", str(models / "kdsr")]
+    source = command.format(
+        f"sys.argv[1:] = {arguments!r}; import contextlib\nwith contextlib.suppress(SystemExit): main()\n", "[]"
+    ).replace("; print([m for m in [] if m in sys.modules])", "print('pytorch_lightning' in sys.modules)")
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr
+    assert (tmp_path / "out" / "a b.png").is_file()

@@ -1,0 +1,78 @@
+"""Mixed kernels: drawn distributions, canvases, editing."""
+
+import pytest
+import torch
+
+from realsr_mod.degradations.blur import blur, blur_canvas
+from realsr_mod.degradations.kernels import FAMILIES, gaussian_kernels, sinc_kernels
+from realsr_mod.degradations.mixed_blur import MixedBlur
+
+COUNT = 20_000
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return MixedBlur(probability=0.8).sample((COUNT, 3, 8, 8), torch.Generator().manual_seed(0))
+
+
+def test_shares_match_the_probabilities(drawn):
+    shares = torch.bincount(drawn["family"], minlength=6) / COUNT
+    assert shares.tolist() == pytest.approx([0.45, 0.25, 0.12, 0.03, 0.12, 0.03], abs=0.01)
+    assert drawn["is_sinc"].float().mean() == pytest.approx(0.1, abs=0.01)
+    assert drawn["is_on"].float().mean() == pytest.approx(0.8, abs=0.01)
+    assert torch.unique(drawn["size"]).tolist() == list(range(7, 22, 2))
+
+
+def test_levels_fill_their_ranges(drawn):
+    is_generalized = (drawn["family"] == 2) | (drawn["family"] == 3)
+    is_plateau, is_small = drawn["family"] >= 4, drawn["size"] < 13
+    cases = [
+        (drawn["sigma_x"], 0.2, 3.0),
+        (drawn["sigma_y"], 0.2, 3.0),
+        (drawn["theta"], 0.0, torch.pi),
+        (drawn["beta"][is_generalized], 0.5, 4.0),
+        (drawn["beta"][is_plateau], 1.0, 2.0),
+        (drawn["cutoff"][is_small], torch.pi / 3, torch.pi),
+        (drawn["cutoff"][~is_small], torch.pi / 5, torch.pi),
+    ]
+    for values, low, high in cases:
+        assert values.min() >= low
+        assert values.max() <= high + 1e-6
+        assert values.mean() == pytest.approx((low + high) / 2, rel=0.03)
+
+
+def test_kernels_follow_their_rows():
+    op = MixedBlur()
+    params = op.sample((8, 3, 8, 8), torch.Generator().manual_seed(0))
+    params["is_sinc"] = torch.tensor([True] + [False] * 7)
+    params["family"] = torch.tensor([3, 1, 0, 1, 1, 1, 1, 1])
+    kernels = op.kernels(params)
+    one = {name: value[1:2] for name, value in params.items()}
+    expected = gaussian_kernels(one["sigma_x"], one["sigma_y"], one["theta"], 21, one["size"])
+    torch.testing.assert_close(kernels[1:2], expected, atol=1e-6, rtol=0)
+    assert torch.equal(kernels[:1], sinc_kernels(params["cutoff"][:1], 21, params["size"][:1]))
+
+
+def test_row_that_is_off_is_left_alone():
+    op, x = MixedBlur(), torch.rand(2, 3, 24, 24)
+    params = op.sample(x.shape, torch.Generator().manual_seed(0)) | {"is_on": torch.tensor([True, False])}
+    result = op(x, params)
+    assert torch.equal(result[1], x[1])
+    torch.testing.assert_close(result[0], blur(x, op.kernels(params))[0])
+
+
+def test_pictures_on_a_canvas_are_reflected_at_their_own_border():
+    x = torch.rand(2, 3, 32, 48)
+    size = torch.tensor([[32, 48], [20, 13]])
+    kernels = gaussian_kernels(torch.tensor([2.0, 3.0]), torch.tensor([1.0, 3.0]), torch.tensor([0.5, 0.0]), 21)
+    result = blur_canvas(x, kernels, size)
+    torch.testing.assert_close(result[:1], blur(x[:1], kernels[:1]), atol=1e-6, rtol=0)
+    alone = blur(x[1:, :, :20, :13], kernels[1:])
+    torch.testing.assert_close(result[1:, :, :20, :13], alone, atol=1e-6, rtol=0)
+
+
+def test_arguments_are_checked():
+    with pytest.raises(ValueError, match=r"unknown \['isotropic'\]; the families are " + ", ".join(FAMILIES)):
+        MixedBlur(family_probabilities={"isotropic": 1.0})
+    with pytest.raises(ValueError, match="kernel_size_range must be a positive odd number, got 8"):
+        MixedBlur(kernel_size_range=(7, 8))

@@ -1,0 +1,112 @@
+"""MM-RealSR's training module: its terms, what trains, what is measured, and the warning of a collapse."""
+
+from functools import partial
+
+import pytest
+import torch
+
+from realsr_mod.degradations.second_order import SecondOrder
+from realsr_mod.methods.mmrealsr.loss import RankingLoss, anchor_loss
+from realsr_mod.methods.mmrealsr.module import MMRealSR
+from realsr_mod.methods.mmrealsr.network import MMRealSRNet
+from realsr_mod.methods.mmrealsr.quintuple import QuintupleDegradation, by_role, pin_anchors
+from realsr_mod.types import SRBatch
+
+
+@pytest.fixture(scope="module")
+def batch() -> SRBatch:
+    degradation = QuintupleDegradation(4, SecondOrder(4, sharpen=False))
+    hr = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    params = degradation.sample(tuple(hr.shape), torch.Generator().manual_seed(1))
+    return SRBatch(degradation(hr, params), degradation.target(hr), params, names=["a", "b"])
+
+
+class Recorder(MMRealSR):
+    """Keeps what it logs, since there is no trainer here."""
+
+    def log(self, name, value, **_):
+        self.logged = getattr(self, "logged", {}) | {name: value}
+
+    def log_dict(self, values, **_):
+        for name, value in values.items():
+            self.log(name, value)
+
+
+def module(**options) -> Recorder:
+    torch.manual_seed(0)
+    network = MMRealSRNet(
+        channels=4,
+        num_blocks=1,
+        growth=2,
+        estimator_widths=[4, 4],
+        estimator_blocks=[1, 1],
+        estimator_downscales=[1, 2],
+    )
+    return Recorder(network, optimizer=partial(torch.optim.Adam, lr=1e-3), **options)
+
+
+def test_terms_are_the_weighted_losses(batch):
+    model = module(ranking_weight=0.02, margin=0.1, anchor_weight=0.003)
+    terms, sr = model.forward_losses(batch)
+    degrees = model.network.embed(batch.lr)
+    roles = by_role(degrees)
+    assert torch.equal(sr, model.network.restore(batch.lr, pin_anchors(degrees)))
+    assert sr.shape == batch.hr.shape
+    expected = {
+        "pixel": (sr - batch.hr).abs().mean(),
+        "ranking_blur": 0.02 * RankingLoss(0.1)(roles["base"][:, 0], roles["blurrier"][:, 0]),
+        "ranking_noise": 0.02 * RankingLoss(0.1)(roles["base"][:, 1], roles["noisier"][:, 1]),
+        "anchors": 0.003 * anchor_loss(roles["clean"], roles["worst"]),
+    }
+    assert terms.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(terms[name], value)
+    torch.testing.assert_close(model.logged["train/blur_of_worst"], roles["worst"][:, 0].mean())
+    torch.testing.assert_close(model.logged["train/noise_of_clean"], roles["clean"][:, 1].mean())
+
+
+def test_frozen_estimator_stays_and_the_restorer_trains(batch):
+    model = module(freeze_estimator=True)
+    assert {id(p) for p in model.trainable_parameters()}.isdisjoint(map(id, model.network.estimator.parameters()))
+    before = {key: value.clone() for key, value in model.network.state_dict().items()}
+    optimizer = model.configure_optimizers()["optimizer"]
+    terms, _ = model.forward_losses(batch)
+    assert terms.keys() == {"pixel"}
+    terms["pixel"].backward()
+    optimizer.step()
+    for key, value in model.network.state_dict().items():
+        assert torch.equal(value, before[key]) == key.startswith("estimator"), key
+
+
+def test_a_batch_of_single_versions_is_refused(batch):
+    with pytest.raises(ValueError, match="degradation=quintuple"):
+        module().forward_losses(SRBatch(batch.lr, batch.hr))
+
+
+@torch.no_grad()
+def test_validation_measures_the_base_version_and_the_order_of_all(batch):
+    model = module().eval()
+    one = SRBatch(batch.lr[:5], batch.hr[:5], batch.params, names=["a"])
+    shown = model.validation_step(one, 0)
+    torch.testing.assert_close(shown["sr"], model.network(batch.lr[:1]).clamp(0, 1))
+    degrees = model.network.embed(batch.lr[:5])
+    assert model.logged["val/blur_in_order"] == float(degrees[0, 0] < degrees[1, 0])
+    assert model.logged["val/noise_in_order"] == float(degrees[0, 1] < degrees[2, 1])
+    plain = SRBatch(batch.lr[:1], batch.hr[:1], names=["a"])  # a real pair, or another degradation
+    torch.testing.assert_close(module().eval().validation_step(plain, 0)["sr"], shown["sr"])
+
+
+def test_collapse_warns_by_name_after_a_while_and_only_then():
+    model = module(margin=0.05, collapse_steps=3)
+    stuck, learning = torch.tensor(0.05), torch.tensor(0.02)
+    for _ in range(2):
+        model.warn_of_collapse({"blur": learning, "noise": stuck})
+    with pytest.warns(UserWarning, match=r"the noise ranking has stayed at its margin for 3 steps"):
+        model.warn_of_collapse({"blur": learning, "noise": stuck})
+    assert model.collapse_watch.update({"blur": learning, "noise": stuck}) == []
+
+
+def test_ranking_that_only_averages_to_the_margin_is_no_collapse():
+    watch = module(margin=0.05, collapse_steps=4).collapse_watch
+    found = [watch.update({"blur": torch.tensor(value)}) for value in (0.0, 0.1, 0.0, 0.1)]
+    assert found == [[], [], [], []]

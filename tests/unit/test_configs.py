@@ -1,0 +1,57 @@
+"""Every experiment composes, and its parts can be built from what it says."""
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from realsr_mod.config import CONF_DIR
+from realsr_mod.data.datamodule import SRDataModule
+from realsr_mod.entry import experiments
+from realsr_mod.types import SRNetwork
+
+
+def compose_train(*overrides):
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        return compose("train", overrides=list(overrides))
+
+
+def missing_keys(node, path=""):
+    if isinstance(node, dict):
+        return [key for name, child in node.items() for key in missing_keys(child, f"{path}.{name}".strip("."))]
+    return [path] if node == "???" else []
+
+
+@pytest.mark.parametrize("experiment", experiments())
+def test_experiment_builds(experiment):
+    cfg = compose_train(f"experiment={experiment}")
+    del cfg.callbacks, cfg.logger  # they ask Hydra for the run's folder
+    for key in missing_keys(OmegaConf.to_container(cfg)):
+        OmegaConf.update(cfg, key, "somewhere")
+    with torch.device("meta"):
+        network = instantiate(cfg.network)
+    assert isinstance(network, SRNetwork)
+    assert network.scale == cfg.scale
+    data = instantiate(cfg.data)
+    assert isinstance(data, SRDataModule)
+    assert data.degradation is None or data.degradation.scale == cfg.scale
+    assert instantiate(cfg.method.optimizer)([torch.nn.Parameter(torch.zeros(1))]).defaults["lr"] > 0
+    for need in cfg.prerequisites.values():
+        other = compose_train(f"experiment={need.experiment}")
+        assert other.name == need.name
+        assert all(OmegaConf.select(other, key) is not None for key in need.same)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF_DIR / "protocol").glob("*.yaml")))
+def test_protocol_builds(name):
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        cfg = compose("evaluate", overrides=[f"protocol={name}", "data.root=somewhere"])
+    assert instantiate(cfg.protocol).scale == 4
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF_DIR / "trainer").glob("*.yaml")))
+def test_trainers_agree_on_everything_but_the_device(name):
+    plain = {"accelerator", "devices", "num_nodes", "strategy", "benchmark"}
+    given, default = (compose_train(f"trainer={n}").trainer for n in (name, "default"))
+    assert {k: v for k, v in given.items() if k not in plain} == {k: v for k, v in default.items() if k not in plain}

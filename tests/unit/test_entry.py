@@ -1,0 +1,76 @@
+import os
+import sys
+
+import pytest
+from omegaconf import OmegaConf
+
+from realsr_mod.entry import resumed_arguments, run_command
+
+
+def failing(arguments, monkeypatch, capsys, task=lambda cfg: None):
+    monkeypatch.setattr(sys, "argv", ["train", *arguments])
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    with pytest.raises(SystemExit) as exit_:
+        run_command("train", task)
+    assert exit_.value.code == 1
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argument", "named"),
+    [
+        ("method.temprature=1", ["no key 'temprature' in 'method'", "did you mean 'temperature'?", "warmup_steps"]),
+        ("sede=1", ["no key 'sede'", "did you mean 'seed'?", "scale"]),
+        ("experiment=kdsr_studnt", ["no experiment 'kdsr_studnt'", "'kdsr_student'?", "paper/kdsr_iso_teacher"]),
+        ("data=foldr", ["data/foldr", "folder"]),
+    ],
+)
+def test_what_does_not_exist_is_named_with_what_does(argument, named, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    error = failing([argument], monkeypatch, capsys)
+    assert all(part in error for part in named), error
+    assert "Traceback" not in error
+
+
+def test_a_users_error_is_one_message(monkeypatch, capsys, tmp_path):
+    def task(cfg):
+        raise ValueError("HR is odd; crop it")
+
+    monkeypatch.chdir(tmp_path)
+    error = failing([], monkeypatch, capsys, task)
+    assert "error: HR is odd; crop it" in error
+    assert "Traceback" not in error
+
+
+@pytest.fixture
+def unfinished(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, overrides in {"a": ["seed=1", "scale=2"], "b": ["seed=2"]}.items():
+        run = tmp_path / "runs" / "kdsr" / name
+        (run / ".hydra").mkdir(parents=True)
+        (run / "checkpoints").mkdir()
+        (run / "checkpoints" / "last.ckpt").touch()
+        OmegaConf.save(OmegaConf.create(overrides), run / ".hydra" / "overrides.yaml")
+    return tmp_path / "runs" / "kdsr"
+
+
+def test_resume_auto_takes_the_run_of_the_same_command(unfinished):
+    resumed = resumed_arguments(["resume=auto", "scale=2", "seed=1"])
+    assert resumed[:2] == ["scale=2", "seed=1"]
+    assert resumed[2:] == [f"resume='{unfinished / 'a'}'", f"hydra.run.dir='{unfinished / 'a'}'"]
+    assert resumed_arguments(["resume=auto", "seed=3"]) == ["seed=3"]
+
+
+def test_resume_auto_leaves_finished_runs_alone(unfinished):
+    (unfinished / "b" / "summary.json").touch()
+    assert resumed_arguments(["resume=auto", "seed=2"]) == ["seed=2"]
+
+
+def test_resume_by_folder_brings_the_runs_overrides_and_then_yours(unfinished):
+    resumed = resumed_arguments([f"resume={os.path.relpath(unfinished / 'a')}", "scale=3"])
+    assert resumed[:3] == ["seed=1", "scale=2", "scale=3"]
+
+
+def test_resume_of_nothing_is_named(unfinished):
+    with pytest.raises(FileNotFoundError, match="no run here"):
+        resumed_arguments(["resume=nowhere"])
