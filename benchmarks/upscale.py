@@ -25,6 +25,7 @@ from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.methods.mmrealsr.network import MMRealSRNet
 
 NETWORKS = {
+    "kdsr_tiny": lambda: KDSRNet(4, channels=8, encoder_blocks=1, restorer_blocks=2),
     "kdsr": lambda: KDSRNet(4, channels=32, encoder_blocks=2, restorer_blocks=8),
     "mmrealsr": lambda: MMRealSRNet(
         4, channels=32, num_blocks=4, growth=16, estimator_widths=(32, 32, 32, 64), estimator_blocks=(1, 1, 1, 1)
@@ -77,7 +78,7 @@ def measure(name: str, width: int, height: int, tile: str, queue: multiprocessin
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", nargs="+", default=list(NETWORKS), choices=NETWORKS)
+    parser.add_argument("--models", nargs="+", default=["kdsr", "mmrealsr"], choices=NETWORKS)
     parser.add_argument("--sizes", nargs="+", default=["512x512", "2000x1500", "6000x4000"], metavar="WxH")
     parser.add_argument("--tiles", nargs="+", default=["auto"], help="auto, 0 or a side in pixels")
     parser.add_argument("--output", type=Path, help="also write the figures as JSON")

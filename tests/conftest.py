@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors import safe_open
 from torch import Tensor
+
+torch.set_num_threads(1)  # the tests run side by side, and waiting threads would steal from each other
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -33,7 +33,6 @@ def train(cfg: DictConfig) -> float:
         if cfg[key] == "auto":
             cfg[key] = find_or_train(cfg, key, list(HydraConfig.get().overrides.task))
     pl.seed_everything(cfg.seed, verbose=False)
-    torch.set_float32_matmul_precision("high")
     datamodule = instantiate(cfg.data)
     module = instantiate(cfg.method)
     trainer = build_trainer(cfg, run)

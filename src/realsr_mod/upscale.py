@@ -60,7 +60,7 @@ def upscale(
     noise: Annotated[float | None, option("Degree of noise to remove. Default: estimated.", min=0, max=1)] = None,
     outscale: Annotated[float | None, option("How much larger. Default: the model's own scale.")] = None,
     tile: Annotated[str, option("Side of a tile in pixels, 0 for none, auto for what fits in memory.")] = "auto",
-    overlap: Annotated[int, option("Context around each tile in pixels.", min=0)] = 32,
+    overlap: Annotated[int, option("Context around each tile in pixels.", min=0)] = 24,
     device: Annotated[str, option("auto, cpu, cuda, cuda:1, mps …")] = "auto",
     precision: Annotated[Precision, option("auto is half precision on CUDA, else float32.")] = Precision.auto,
     file_format: Annotated[Format, option("auto keeps each picture's own.", "--format")] = Format.auto,

@@ -20,7 +20,7 @@ from realsr_mod.types import SRNetwork
 
 ALIGN = 4  # tiles start at multiples of this: networks that fold the picture (by 2 or 4) must fold all tiles alike
 MIN_TILE = 32
-MAX_TILE = 1024
+MAX_TILE = 384  # a row of tiles of a wide picture is held as floats until it is finished
 BLEND = 8
 
 Restore = Callable[[Tensor], Tensor]  # (1, 3, h, w) to (1, 3, sh, sw)
@@ -33,7 +33,7 @@ class Tiling:
     """How to cut a picture. `tile`: side of a core in px, 0 for one tile; `overlap`: context on each side in px."""
 
     tile: int = 0
-    overlap: int = 32
+    overlap: int = 24
     blend: int = BLEND
 
     def __post_init__(self) -> None:

@@ -4,7 +4,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from realsr_mod.degradations.blur import GaussianBlur, blur, blur_separable, reflect_index, reflect_pad
+from realsr_mod.degradations.blur import (
+    GaussianBlur,
+    blur,
+    blur_separable,
+    fast_length,
+    reflect_index,
+    reflect_pad,
+)
 from realsr_mod.degradations.kernels import gaussian_kernels, gaussian_kernels_1d
 
 
@@ -48,3 +55,14 @@ def test_edited_sigma_is_an_edited_blur():
 def test_zero_sigma_is_refused():
     with pytest.raises(ValueError, match="sigma_range_px must lie above 0"):
         GaussianBlur(sigma_range_px=(0.0, 1.0))
+
+
+def test_fast_lengths_have_small_factors():
+    assert [fast_length(n) for n in (1, 7, 276, 306, 19_684)] == [1, 8, 288, 320, 20_000]
+
+
+def test_one_kernel_serves_all_rows_and_large_is_as_good_as_small():
+    x = torch.rand(2, 3, 40, 31, generator=torch.Generator().manual_seed(0))
+    kernel = gaussian_kernels(torch.tensor([3.0]), torch.tensor([0.8]), torch.tensor([1.0]), 21)
+    summed = F.conv2d(reflect_pad(x, 10).flatten(0, 1)[:, None], kernel[:, None]).view_as(x)
+    torch.testing.assert_close(blur(x, kernel), summed, atol=1e-6, rtol=0)

@@ -11,6 +11,7 @@ from realsr_mod.inference.image_io import Picture
 from realsr_mod.inference.upscaler import Upscaler
 from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.methods.mmrealsr.network import MMRealSRNet
+from realsr_mod.networks.rrdb import RRDBNet
 from realsr_mod.types import SRNetwork
 from realsr_mod.weights.release import save_model
 
@@ -131,6 +132,14 @@ def test_flat_picture_has_neither_rim_nor_seam(kdsr):
     """PixelShuffle may print a pattern of the scale's period; nothing else may differ anywhere."""
     result = Upscaler(kdsr, tile=32, overlap=8)(np.full((50, 70, 3), 0.4, np.float32))
     np.testing.assert_allclose(result, np.tile(result[:2, :2], (50, 70, 1)), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (1, 500), (500, 1)])
+@pytest.mark.parametrize("name", ["kdsr", "mmrealsr", "rrdbnet_x1"])
+def test_sides_of_one_pixel_and_odd_sides(request, name, size):
+    network = RRDBNet(1, 4, 1, 2) if name == "rrdbnet_x1" else request.getfixturevalue(name)
+    result = Upscaler(network, tile=64, overlap=4)(RNG.integers(0, 256, (*size, 3), dtype=np.uint8))
+    assert result.shape == (size[0] * network.scale, size[1] * network.scale, 3)
 
 
 def test_degrees_edit_the_embedding(mmrealsr):

@@ -1,0 +1,146 @@
+"""Training itself: divergence, interruption, averaged weights, progress, on a toy network."""
+
+import os
+import signal
+from functools import partial
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
+from torch import nn
+from torch.utils.data import DataLoader
+
+from realsr_mod.callbacks import LineProgress, PictureGrid
+from realsr_mod.checkpointing import AtomicCheckpointIO, SaveOnInterrupt, TrainingInterrupted
+from realsr_mod.methods.base import NonFiniteError, SRModule
+from realsr_mod.types import SRBatch, SRNetwork
+
+
+class Upsampler(SRNetwork):
+    scale = 2
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 12, 1)
+
+    def restore(self, lr, embedding):
+        return nn.functional.pixel_shuffle(self.conv(lr), 2)
+
+
+class Toy(SRModule):
+    at_step = {}  # step to a function of the batch's loss
+
+    def forward_losses(self, batch):
+        sr = self.network(batch.lr)
+        loss = self.pixel_loss(sr, batch.hr)
+        return {"pixel": self.at_step.get(batch.step, lambda loss: loss)(loss)}, sr
+
+
+class Batches(torch.utils.data.Dataset):
+    def __init__(self, count):
+        self.count = count
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, step):
+        hr = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(step))
+        return SRBatch(lr=hr[..., ::2, ::2], hr=hr, step=step)
+
+
+def fit(tmp_path, steps=6, callbacks=(), at_step=None, optimizer=None):
+    torch.manual_seed(0)
+    module = Toy(Upsampler(), optimizer or partial(torch.optim.SGD, lr=0.1))
+    module.at_step = at_step or {}
+    trainer = pl.Trainer(
+        max_steps=steps,
+        accelerator="cpu",
+        callbacks=list(callbacks),
+        plugins=[AtomicCheckpointIO()],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=any(isinstance(c, ModelCheckpoint) for c in callbacks),
+        default_root_dir=tmp_path,
+        num_sanity_val_steps=0,
+    )
+    loaders = [DataLoader(Batches(n), batch_size=None) for n in (steps, 2)]
+    return module, lambda: trainer.fit(module, *loaders)
+
+
+def last_every_step(tmp_path):
+    return ModelCheckpoint(tmp_path, "last", every_n_train_steps=1, enable_version_counter=False)
+
+
+def test_a_loss_that_turns_nan_names_step_and_term_and_leaves_the_checkpoint(tmp_path):
+    module, run = fit(tmp_path, at_step={3: lambda loss: loss * torch.nan}, callbacks=[last_every_step(tmp_path)])
+    with pytest.raises(NonFiniteError, match="'pixel' is nan at step 3"):
+        run()
+    kept = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert kept["global_step"] == 3
+    assert all(torch.isfinite(weight).all() for weight in kept["state_dict"].values())
+
+
+def test_weights_that_turn_infinite_never_reach_a_checkpoint(tmp_path):
+    module, run = fit(tmp_path, at_step={3: lambda loss: loss * 1e38 * 1e38}, callbacks=[last_every_step(tmp_path)])
+    module.check_terms = lambda terms, step: None
+    with pytest.raises(NonFiniteError, match=r"network\.conv\.\w+' is not finite after step 4"):
+        run()
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 3
+
+
+def test_an_interrupt_finishes_the_step_saves_and_restores_the_handler(tmp_path):
+    def interrupt(loss):
+        os.kill(os.getpid(), signal.SIGINT)
+        return loss
+
+    before = signal.getsignal(signal.SIGINT)
+    _, run = fit(tmp_path, at_step={2: interrupt}, callbacks=[SaveOnInterrupt(tmp_path / "last.ckpt")])
+    with pytest.raises(TrainingInterrupted, match="stopped after step 3"):
+        run()
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 3
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_averaged_weights_are_what_training_ends_with(tmp_path):
+    plain, run = fit(tmp_path, steps=3)
+    history = []
+    plain.on_train_batch_end = lambda *args: history.append(plain.network.conv.bias.detach().clone())
+    run()
+    averaged, run = fit(tmp_path, steps=3, callbacks=[EMAWeightAveraging(decay=0.5)])
+    run()
+    expected = 0.25 * history[0] + 0.25 * history[1] + 0.5 * history[2]
+    assert torch.allclose(averaged.network.conv.bias, expected, atol=1e-7)
+
+
+def test_checkpoint_files_are_replaced_whole(tmp_path, monkeypatch):
+    io = AtomicCheckpointIO()
+    io.save_checkpoint({"step": 1}, tmp_path / "a.ckpt")
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        io.save_checkpoint({"step": 2}, tmp_path / "a.ckpt")
+    assert io.load_checkpoint(tmp_path / "a.ckpt") == {"step": 1}
+
+
+def test_progress_and_pictures(tmp_path, capsys):
+    module, run = fit(tmp_path, steps=4, callbacks=[LineProgress(every_percent=50), PictureGrid(tmp_path, crop_px=16)])
+    run()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step")]
+    assert [line.split()[1] for line in lines] == ["2/4", "4/4"]
+    assert "loss" in lines[0]
+    assert (tmp_path / "step_000004.png").is_file()
+    assert (tmp_path / "latest.png").read_bytes() == (tmp_path / "step_000004.png").read_bytes()
+
+
+def test_validation_stands_beside_bicubic(tmp_path):
+    from realsr_mod.degradations.resize import resize
+    from realsr_mod.metrics import psnr_y
+
+    module, run = fit(tmp_path, steps=2)
+    run()
+    batches = [Batches(2)[i] for i in range(2)]
+    expected = sum(psnr_y(resize(b.lr, scale=2), b.hr, 2).item() for b in batches) / 2
+    assert module.trainer.callback_metrics["val/bicubic_psnr_y"].item() == pytest.approx(expected, abs=1e-4)
+    own = sum(psnr_y(module.network(b.lr).detach(), b.hr, 2).item() for b in batches) / 2
+    assert module.trainer.callback_metrics["val/psnr_y"].item() == pytest.approx(own, abs=1e-4)
