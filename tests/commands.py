@@ -3,10 +3,18 @@
 import os
 import sys
 
-TINY = (
-    "network.channels=4 network.encoder_blocks=1 network.restorer_blocks=1 data.hr_crop_px=32 data.batch_size=2 "
-    "data.val_draws=1 data.val_crop_px=64 trainer.max_steps=4 trainer.val_check_interval=2 trainer.precision=32-true"
-).split()
+TINY = [
+    "network.channels=4",
+    "network.encoder_blocks=1",
+    "network.restorer_blocks=1",
+    "data.hr_crop_px=32",
+    "data.batch_size=2",
+    "data.val_draws=1",
+    "data.val_crop_px=64",
+    "trainer.max_steps=4",
+    "trainer.val_check_interval=2",
+    "trainer.precision=32-true",
+]
 
 
 def command(*arguments: str) -> list[str]:

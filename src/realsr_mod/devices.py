@@ -18,4 +18,6 @@ def best_precision(accelerator: str) -> str:
 
 def cpu_has_amx() -> bool:
     """Whether this CPU has matrix units for bf16 (AMX)."""
-    return bool(torch.cpu.get_capabilities().get("amx_bf16", False)) if hasattr(torch.cpu, "get_capabilities") else False
+    return (
+        bool(torch.cpu.get_capabilities().get("amx_bf16", False)) if hasattr(torch.cpu, "get_capabilities") else False
+    )

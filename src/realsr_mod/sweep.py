@@ -32,7 +32,5 @@ class Ranking(Callback):
             table.add_column(column, justify="left" if column == "overrides" else "right")
         for job in jobs:
             gain = job["psnr_y"] - job["bicubic_psnr_y"]
-            table.add_row(
-                f"{job['psnr_y']:.3f}", f"{gain:+.3f}", f"{job['ssim_y']:.4f}", " ".join(job["overrides"])
-            )
+            table.add_row(f"{job['psnr_y']:.3f}", f"{gain:+.3f}", f"{job['ssim_y']:.4f}", " ".join(job["overrides"]))
         Console().print(table)

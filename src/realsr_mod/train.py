@@ -84,7 +84,12 @@ def checkpoint_to_resume(cfg: DictConfig, run: Path) -> str | None:
 
 
 def release(
-    cfg: DictConfig, run: Path, module: pl.LightningModule, trainer: pl.Trainer, metrics: dict[str, float], seconds: float
+    cfg: DictConfig,
+    run: Path,
+    module: pl.LightningModule,
+    trainer: pl.Trainer,
+    metrics: dict[str, float],
+    seconds: float,
 ) -> dict[str, Any]:
     """Write the model and `summary.json` into the run folder; returns the summary."""
     resolved = OmegaConf.to_container(cfg, resolve=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from commands import command, environment
 
+
 @pytest.fixture
 def run(tmp_path):
     """Run a command in an empty folder; returns the finished process, output and errors in one text."""

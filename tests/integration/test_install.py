@@ -13,7 +13,18 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.slow
 def test_the_wheel_brings_its_configuration_and_works_anywhere(tmp_path):
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(ROOT)]
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(tmp_path),
+        str(ROOT),
+    ]
     subprocess.run(build, check=True, timeout=120)
     (wheel,) = tmp_path.glob("realsr_mod-*.whl")
     # A new environment that sees this one's packages, but not the editable install of the repository.
@@ -35,6 +46,10 @@ def test_the_wheel_brings_its_configuration_and_works_anywhere(tmp_path):
     assert "kdsr_student" in experiments
     assert "paper/kdsr_iso_teacher" in experiments
     composed = subprocess.run(
-        [python, "-m", "realsr_mod.train", "--cfg", "job"], cwd=tmp_path, env=environment(), capture_output=True, text=True
+        [python, "-m", "realsr_mod.train", "--cfg", "job"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
     )
     assert "KDSRStudent" in composed.stdout, composed.stderr

@@ -49,7 +49,9 @@ def test_a_killed_run_resumes_to_the_bits_of_an_uninterrupted_one(run, tmp_path)
     arguments = ["train", "experiment=kdsr_student", "teacher=null", *TINY, "trainer.max_steps=60"]
     arguments += ["trainer.val_check_interval=25", "callbacks.last.every_n_train_steps=7"]
     run(*arguments, "name=whole")
-    process = subprocess.Popen(command(*arguments, "name=killed"), cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command(*arguments, "name=killed"), cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL
+    )
     while not list(tmp_path.glob("runs/killed/*/checkpoints/last.ckpt")):
         assert process.poll() is None
         time.sleep(0.02)
@@ -72,7 +74,12 @@ def test_a_killed_run_resumes_to_the_bits_of_an_uninterrupted_one(run, tmp_path)
 def test_ctrl_c_saves_and_the_run_alone_is_enough_to_go_on(run, tmp_path):
     arguments = ["train", "experiment=kdsr_student", "teacher=null", *TINY, "trainer.max_steps=3000"]
     process = subprocess.Popen(
-        command(*arguments), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command(*arguments),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     while "val/psnr_y" not in process.stdout.readline():
         assert process.poll() is None

@@ -27,7 +27,12 @@ def models(tmp_path_factory) -> Path:
     torch.manual_seed(0)
     root = tmp_path_factory.mktemp("models")
     save_model(KDSRNet(**KDSR), root / "kdsr" / "model", {"_target_": _target(KDSRNet), **KDSR}, {})
-    save_model(MMRealSRNet(**MMREALSR), root / "mm" / "model", {"_target_": _target(MMRealSRNet), **MMREALSR}, {})
+    network = MMRealSRNet(**MMREALSR)
+    for parameter in network.modulation.parameters():  # initialised so small that sliders would hardly show
+        torch.nn.init.normal_(parameter, std=0.3)
+    for parameter in network.restorer.to_rgb.parameters():
+        torch.nn.init.constant_(parameter, 0.1)  # far from black and white, where differences are cut off
+    save_model(network, root / "mm" / "model", {"_target_": _target(MMRealSRNet), **MMREALSR}, {})
     return root
 
 

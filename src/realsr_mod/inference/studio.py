@@ -1,5 +1,6 @@
 """What the web page does, without the page: choose a model, open a photo, estimate its degrees, upscale it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -82,18 +83,19 @@ class Studio:
 
 
 def _named(models: Sequence[Path]) -> dict[str, Path]:
-    """Names without the folders they lie in: `kdsr_student · 2026-01-31_12-00-00`, `RealESRGAN_x4plus`."""
+    """Names without the folders they lie in: `kdsr_student · 2026-01-31 12:00`, `RealESRGAN_x4plus`."""
     named: dict[str, Path] = {}
     for path in models:
         run = path.resolve().parent if path.name in ("model", "export") else path.resolve()
         name = run.stem if path.is_file() else f"{run.parent.name} · {run.name}"
+        name = re.sub(r"(\d{4}-\d\d-\d\d)_(\d\d)-(\d\d)-\d\d", r"\1 \2:\3", name)
         copies = sum(other == name or other.startswith(f"{name} (") for other in named)
         named[f"{name} ({copies + 1})" if copies else name] = path
     return named
 
 
 def example_photos(folder: Path) -> list[Path]:
-    """Small, blurry, noisy versions of the embedded photos, written into `folder`."""
+    """Small versions of the embedded photos, by turns blurry and noisy, written into `folder`."""
     training, validation = embedded_photos()
     wanted = ("chelsea", "coffee", "astronaut", "china", "rocket", "flower")
     photos = sorted((p for p in validation + training if p.stem in wanted), key=lambda p: wanted.index(p.stem))
@@ -103,9 +105,10 @@ def example_photos(folder: Path) -> list[Path]:
         height, width = pixels.shape[:2]
         side = min(height, width)
         top, left = (height - side) // 4, (width - side) // 2  # faces and subjects sit above the middle
-        square = cv2.GaussianBlur(pixels[top : top + side, left : left + side], (0, 0), side / 300)
+        noisy = number % 2 == 1
+        square = cv2.GaussianBlur(pixels[top : top + side, left : left + side], (0, 0), side / (250 if noisy else 110))
         small = cv2.resize(square, (EXAMPLE_SIDE_PX, EXAMPLE_SIDE_PX), interpolation=cv2.INTER_AREA)
-        noise = np.random.default_rng(number).normal(0, 3 + 2 * (number % 3), small.shape)
+        noise = np.random.default_rng(number).normal(0, 4 if noisy else 1, small.shape)
         path = folder / f"{photo.stem}.png"
         write_picture(path, Picture((small + noise).clip(0, 255).round().astype(np.uint8)))
         written.append(path)

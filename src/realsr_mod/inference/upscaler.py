@@ -5,7 +5,6 @@ Legend: H, W a picture's size, C channels, s the network's scale, D the embeddin
 
 import logging
 import math
-import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -15,14 +14,13 @@ import torch
 from torch import Tensor
 
 from realsr_mod.inference.pixels import ImageType, Source, apply_to_pixels, enlarged_alpha, resized
-from realsr_mod.inference.tiling import ALIGN, MIN_TILE, Tiling, bytes_per_pixel, fitting_side, run_tiles
+from realsr_mod.inference.resources import halved, memory_budget, pick_device, pick_dtype
+from realsr_mod.inference.tiling import Tiling, bytes_per_pixel, fitting_side, run_tiles
 from realsr_mod.types import SRNetwork
 from realsr_mod.weights.release import load_model
 
 logger = logging.getLogger(__name__)
 
-PRECISIONS = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-CPU_BUDGET_BYTES = 1e9
 # The embedding is an average over the picture; so many pixels, spread evenly, give it as well as all of them.
 EMBED_PIXELS = 2_000_000
 
@@ -55,7 +53,7 @@ class Upscaler:
                 "this model is a teacher: it needs the HR picture that upscaling is to find; use its student"
             )
         self.device = pick_device(device)
-        self.dtype = _pick_dtype(precision, self.device)
+        self.dtype = pick_dtype(precision, self.device)
         self.network = network.to(self.device).eval()
         if tile != "auto" and not str(tile).isdigit():
             raise ValueError(f"tile must be auto, 0 (no tiles) or a side in pixels, got {tile!r}")
@@ -183,7 +181,7 @@ class Upscaler:
                 )
                 break
             except (RuntimeError, MemoryError) as error:
-                tile = _halved(tile, max(h, w), error)
+                tile = halved(tile, max(h, w), error)
         self.tile = tile  # what did not fit once will not fit again
         if channels > source.colours:
             out[:, :, -1] = enlarged_alpha(pixels_HWC[:, :, -1], self.scale)
@@ -216,9 +214,9 @@ class Upscaler:
             return torch.zeros(0, device=self.device)
         h, w = pixels_HWC.shape[:2]
         source = Source(pixels_HWC, self.device)
-        if h * w * self._embed_bytes <= self._budget():
+        if h * w * self._embed_bytes <= memory_budget(self.device):
             return self._embed_rows(source, [(0, h)], [(0, w)])
-        side = fitting_side(self._budget(), self._embed_bytes, margin=0)
+        side = fitting_side(memory_budget(self.device), self._embed_bytes, margin=0)
         shrink = min(1.0, (EMBED_PIXELS / (h * w)) ** 0.5)
         return self._embed_rows(source, _spread(h, side, shrink), _spread(w, side, shrink))
 
@@ -239,50 +237,7 @@ class Upscaler:
         with torch.inference_mode():
             per_pixel = bytes_per_pixel(self.network, lambda lr: self.network.restore(lr, embedding))
         tiling = Tiling(0, self.overlap)
-        return fitting_side(self._budget(), per_pixel, tiling.context + tiling.blend)
-
-    def _budget(self) -> float:
-        """How many bytes activations may take."""
-        if self.device.type == "cuda":
-            return 0.6 * torch.cuda.mem_get_info(self.device)[0]
-        return min(CPU_BUDGET_BYTES, 0.5 * _available_ram())
-
-
-def pick_device(device: str | torch.device) -> torch.device:
-    """`auto` is CUDA, else Apple's MPS, else the CPU; anything else is what torch takes it for."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {str(device)!r} is not available here; use auto, cpu, cuda or cuda:N") from error
-
-
-def _pick_dtype(precision: str, device: torch.device) -> torch.dtype:
-    if precision == "auto":
-        # bfloat16 has 8 significant bits, which an 8-bit picture would show as steps; float16 has 11.
-        return torch.float16 if device.type == "cuda" else torch.float32
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be auto, {', '.join(PRECISIONS)}, got {precision!r}")
-    return PRECISIONS[precision]
-
-
-def _halved(tile: int, longest: int, error: Exception) -> int:
-    """Half the tile if `error` says that memory ran out, else that error again."""
-    message = str(error).lower()
-    out_of_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
-        text in message for text in ("out of memory", "can't allocate memory", "not enough memory")
-    )
-    if not out_of_memory:
-        raise error
-    smaller = min(tile or longest, longest) // 2 // ALIGN * ALIGN
-    if smaller < MIN_TILE:
-        raise MemoryError(
-            f"out of memory even with the smallest tiles ({MIN_TILE} px); close other programs, use device=cpu, "
-            "or a smaller model or picture"
-        ) from error
-    logger.warning("out of memory with tiles of %s px; trying again with %d px", tile or "the whole picture's", smaller)
-    return smaller
+        return fitting_side(memory_budget(self.device), per_pixel, tiling.context + tiling.blend)
 
 
 def _spread(length: int, side: int, shrink: float) -> list[tuple[int, int]]:
@@ -291,10 +246,3 @@ def _spread(length: int, side: int, shrink: float) -> list[tuple[int, int]]:
     n = max(1, math.ceil(length * shrink / side))
     starts = np.linspace(0, length - side, n).round().astype(int) if n > 1 else [(length - side) // 2]
     return [(int(start), int(start) + side) for start in starts]
-
-
-def _available_ram() -> float:
-    try:
-        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (AttributeError, ValueError, OSError):  # not every system says
-        return 4e9

@@ -54,7 +54,7 @@ class DynamicDepthwiseConv(nn.Module):
 
 
 class PixelShuffleUpsampler(nn.Sequential):
-    """Enlarge by 1, 2, 3, 4, 8 …: conv to f*f*C and PixelShuffle(f), once with f = 3 or log2(scale) times with f = 2."""
+    """Enlarge by 3 or a power of two: conv to f*f*C channels and PixelShuffle(f), f = 3 once or f = 2 repeatedly."""
 
     def __init__(self, channels: int, scale: int) -> None:
         if scale == 3:

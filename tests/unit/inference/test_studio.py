@@ -22,9 +22,13 @@ def release(folder, **sizes):
 
 
 def test_names_tell_runs_apart_and_hide_folders(tmp_path):
-    runs = [tmp_path / "kdsr" / "monday", tmp_path / "kdsr" / "tuesday", tmp_path / "other" / "kdsr" / "monday"]
+    runs = [
+        tmp_path / "kdsr" / "monday",
+        tmp_path / "kdsr" / "2026-01-31_12-05-59",
+        tmp_path / "other" / "kdsr" / "monday",
+    ]
     studio = Studio([release(run / "model").parent for run in runs], 10**6)
-    assert studio.names == ["kdsr · monday", "kdsr · tuesday", "kdsr · monday (2)"]
+    assert studio.names == ["kdsr · monday", "kdsr · 2026-01-31 12:05", "kdsr · monday (2)"]
     assert studio.upscaler("kdsr · monday") is studio.upscaler("kdsr · monday")
     with pytest.raises(ValueError, match="no model 'nonsense'"):
         studio.upscaler("nonsense")

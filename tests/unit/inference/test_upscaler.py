@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from realsr_mod.inference import resources
 from realsr_mod.inference import upscaler as upscaler_module
 from realsr_mod.inference.image_io import Picture
 from realsr_mod.inference.upscaler import Upscaler
@@ -174,7 +175,7 @@ def test_embedding_is_the_networks_own_where_the_picture_fits(kdsr):
 def test_embedding_of_a_large_picture_comes_from_crops_all_over_it(kdsr, monkeypatch):
     image = RNG.random((120, 90, 3)).astype(np.float32)
     whole = Upscaler(kdsr).embed(image)
-    monkeypatch.setattr(upscaler_module, "CPU_BUDGET_BYTES", 40 * 40 * 2 * 4 * 48.0)  # room for 40x40 px
+    monkeypatch.setattr(resources, "CPU_BUDGET_BYTES", 40 * 40 * 2 * 4 * 48.0)  # room for 40x40 px
     seen = []
     monkeypatch.setattr(kdsr, "embed", lambda lr: seen.append(lr.shape[-2:]) or KDSRNet.embed(kdsr, lr))
     cropped = Upscaler(kdsr).embed(image)

@@ -5,10 +5,14 @@ from functools import partial
 import pytest
 import pytorch_lightning as pl
 import torch
+from hydra import compose, initialize_config_dir
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
 from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 
 from realsr_mod.checkpointing import AtomicCheckpointIO
+from realsr_mod.config import CONF_DIR
 from realsr_mod.data.datamodule import EmbeddedDataModule
 from realsr_mod.degradations.classic import Bicubic
 from realsr_mod.methods.adversarial import AdversarialGame
@@ -196,3 +200,15 @@ def test_resume_without_a_discriminator_says_what_to_do():
 def test_weight_must_be_positive():
     with pytest.raises(ValueError, match=r"weight must be positive, got 0.*adversarial=null"):
         AdversarialGame(UNetDiscriminator(4), ADAM, weight=0)
+
+
+def test_any_method_takes_the_options_by_name():
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        options = ["adversarial=unet", "adversarial.discriminator.channels=4", "adversarial.kind=hinge"]
+        missing = ["perceptual=vgg19", "perceptual.weights=nowhere/vgg19.pth"]
+        cfg = compose("train", overrides=["experiment=kdsr_teacher", *options, *missing])
+    assert cfg.method.adversarial == cfg.adversarial
+    game = instantiate(cfg.adversarial)
+    assert (game.loss.kind, game.weight, game.optimizer.defaults["lr"]) == ("hinge", 0.1, 1e-4)
+    with pytest.raises(InstantiationException, match=r"nowhere/vgg19\.pth: no VGG19 weights there"):
+        instantiate(cfg.method.perceptual)

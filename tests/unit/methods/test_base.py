@@ -29,7 +29,7 @@ class Upsampler(SRNetwork):
 
 
 class Toy(SRModule):
-    at_step = {}  # step to a function of the batch's loss
+    at_step = None  # step to a function of that step's loss
 
     def forward_losses(self, batch):
         sr = self.network(batch.lr)
@@ -74,7 +74,7 @@ def last_every_step(tmp_path):
 
 
 def test_a_loss_that_turns_nan_names_step_and_term_and_leaves_the_checkpoint(tmp_path):
-    module, run = fit(tmp_path, at_step={3: lambda loss: loss * torch.nan}, callbacks=[last_every_step(tmp_path)])
+    _, run = fit(tmp_path, at_step={3: lambda loss: loss * torch.nan}, callbacks=[last_every_step(tmp_path)])
     with pytest.raises(NonFiniteError, match="'pixel' is nan at step 3"):
         run()
     kept = torch.load(tmp_path / "last.ckpt", weights_only=True)
@@ -124,7 +124,7 @@ def test_checkpoint_files_are_replaced_whole(tmp_path, monkeypatch):
 
 
 def test_progress_and_pictures(tmp_path, capsys):
-    module, run = fit(tmp_path, steps=4, callbacks=[LineProgress(every_percent=50), PictureGrid(tmp_path, crop_px=16)])
+    _, run = fit(tmp_path, steps=4, callbacks=[LineProgress(every_percent=50), PictureGrid(tmp_path, crop_px=16)])
     run()
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step")]
     assert [line.split()[1] for line in lines] == ["2/4", "4/4"]

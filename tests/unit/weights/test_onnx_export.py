@@ -16,7 +16,6 @@ SIZES = [(16, 16), (33, 47), (5, 64)]
 
 
 def session_of(network, path):
-    torch.manual_seed(0)
     assert export_onnx(network, path) < 1e-4
     return onnxruntime.InferenceSession(str(path))
 
@@ -41,9 +40,10 @@ def test_agrees_with_torch_at_three_sizes(tmp_path, network):
 
 @torch.no_grad()
 def test_degrees_are_an_input_and_nan_means_estimate(tmp_path):
+    torch.manual_seed(0)
     network = MMRealSRNet(4, 4, 1, 2, estimator_widths=[4], estimator_blocks=[1], estimator_downscales=[1]).eval()
     for parameter in network.modulation.parameters():
-        torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(0))
+        torch.nn.init.normal_(parameter, std=0.3)  # initialised so small that degrees would hardly show
     session = session_of(network, tmp_path / "model.onnx")
     assert session.get_modelmeta().custom_metadata_map["degrees"] == "blur,noise"
     for size in SIZES:

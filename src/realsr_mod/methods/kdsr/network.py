@@ -34,9 +34,7 @@ class DegradationEncoder(nn.Module):
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
         )
-        self.mlp = nn.Sequential(
-            nn.Linear(4 * c, 4 * c), nn.LeakyReLU(0.1), nn.Linear(4 * c, 4 * c), nn.LeakyReLU(0.1)
-        )
+        self.mlp = nn.Sequential(nn.Linear(4 * c, 4 * c), nn.LeakyReLU(0.1), nn.Linear(4 * c, 4 * c), nn.LeakyReLU(0.1))
         self.compress = nn.Sequential(nn.Linear(4 * c, c), nn.LeakyReLU(0.1))
 
     def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
