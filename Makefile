@@ -3,35 +3,37 @@
 # make lint   check style        make format   apply it
 # make clean  remove what these commands made, except your trainings in runs/
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := dev
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: help demo test lint format clean setup
+.PHONY: help demo test lint format clean
 
 help:
 	@sed -n 's/^# //p' Makefile
 
-setup: $(VENV)/.installed
-
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]"
+	$(INSTALL) torch
+	$(INSTALL) --editable .
 	touch $@
 
-demo: setup
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(INSTALL) --editable ".[dev]"
+	touch $@
+
+demo: $(VENV)/.installed
 	$(BIN)/python -m realsr_mod.train experiment=kdsr_student
 
-test: setup
+test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2
 
-lint: setup
+lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-format: setup
+format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

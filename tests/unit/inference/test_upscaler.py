@@ -244,6 +244,18 @@ def test_a_tile_that_overflows_is_computed_again_in_float32(caplog):
     assert caplog.text.count("computed again in float32") == 1  # the one tile that holds the bright pixel
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_half_precision_on_a_gpu_stays_near_the_cpu():
+    torch.manual_seed(0)
+    network = KDSRNet(**KDSR)
+    image = RNG.integers(0, 256, (70, 90, 3), dtype=np.uint8)
+    expected = Upscaler(network, device="cpu", tile=0)(image).astype(int)
+    upscaler = Upscaler(network, device="cuda", tile=32)
+    assert upscaler.dtype == torch.float16
+    assert np.abs(upscaler(image) - expected).max() <= 2
+
+
 def test_damaged_weights_are_named():
     network = Enlarge()
     network.gain.data.fill_(float("nan"))
