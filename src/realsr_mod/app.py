@@ -28,7 +28,8 @@ def serve(
     from realsr_mod.upscale import NO_MODEL
 
     logging.basicConfig(level=logging.WARNING)
-    models = [*(model or []), *trained_models(runs)]
+    given = model or []
+    models = [*given, *(run for run in trained_models(runs) if run.resolve() not in [path.resolve() for path in given])]
     if not models:
         console.print(f"[red]error:[/] {escape(NO_MODEL)}")
         raise typer.Exit(1)

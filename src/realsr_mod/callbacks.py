@@ -13,6 +13,15 @@ from realsr_mod.pictures import comparison_grid
 from realsr_mod.types import SRBatch
 
 
+SHOWN = {"loss": ("loss", ".4f"), "val/psnr_y": ("PSNR", ".2f"), "val/bicubic_psnr_y": ("bicubic", ".2f")}
+
+
+def shown_metrics(trainer: pl.Trainer) -> dict[str, str]:
+    """What a progress display has room for: the loss, and the last validation's PSNR-Y beside bicubic's (dB)."""
+    known = trainer.progress_bar_metrics
+    return {label: format(float(known[name]), spec) for name, (label, spec) in SHOWN.items() if name in known}
+
+
 class LineProgress(Callback):
     """Progress as plain lines, for log files and other places that are no terminal."""
 
@@ -30,13 +39,15 @@ class LineProgress(Callback):
             return
         elapsed = time.monotonic() - self.started
         left = elapsed / max(1, done - self.first_step) * (total - done)
-        metrics = {name: float(value) for name, value in trainer.progress_bar_metrics.items()}
-        shown = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items() if name != "v_num")
+        shown = "  ".join(f"{name} {value}" for name, value in shown_metrics(trainer).items())
         print(f"step {done}/{total}  {shown}  [{elapsed:.0f} s, {left:.0f} s left]", flush=True)
 
 
 class StepBar(RichProgressBar):
     """A bar over the steps of the whole training, which is one epoch."""
+
+    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, str]:
+        return shown_metrics(trainer)
 
     def _get_train_description(self, current_epoch: int) -> str:
         return "training"

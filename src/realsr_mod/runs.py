@@ -66,7 +66,9 @@ def find_or_train(cfg: DictConfig, key: str, overrides: Sequence[str]) -> str:
     for folder in finished_runs(cfg.runs_dir):
         other = OmegaConf.load(folder / ".hydra" / "config.yaml")
         if other.name == need.name and all(_select(other, k) == _select(cfg, k) for k in need.same):
-            print(f"{key}: {folder} (the newest that fits)", flush=True)
+            summary = json.loads((folder / SUMMARY_NAME).read_text())
+            figures = f"{summary['steps']} steps, {summary['psnr_y']:.2f} dB"
+            print(f"{key}: {folder}, the newest that fits ({figures})", flush=True)
             return str(folder)
     if int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) > 0:
         raise ValueError(f"{key}=auto found no run of {need.experiment}; train it first in a job of its own")

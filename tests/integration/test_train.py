@@ -81,7 +81,7 @@ def test_ctrl_c_saves_and_the_run_alone_is_enough_to_go_on(run, tmp_path):
         stderr=subprocess.STDOUT,
         text=True,
     )
-    while "val/psnr_y" not in process.stdout.readline():
+    while "PSNR" not in process.stdout.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     output = process.communicate(timeout=60)[0]

@@ -118,7 +118,7 @@ def build_page(studio: Studio) -> gr.Blocks:
             elem_id="headline",
         )
         with gr.Row():
-            with gr.Column(scale=2, min_width=310):
+            with gr.Column(scale=2, min_width=340):
                 file = gr.File(
                     label="Your photo", show_label=False, file_types=list(SUFFIXES), height=130, elem_id="photo"
                 )
@@ -127,7 +127,7 @@ def build_page(studio: Studio) -> gr.Blocks:
                     label="Examples",
                     show_label=False,
                     columns=6,
-                    height=68,
+                    height=76,
                     allow_preview=False,
                     interactive=False,
                     object_fit="cover",

@@ -36,6 +36,7 @@ class SRModule(pl.LightningModule, ABC):
         adversarial: the game against a discriminator that makes this method its GAN variant; None: not played.
         perceptual: distance of deep features, added to the loss; None: not added.
         compile_network: run the network through `torch.compile` (in place; checkpoints stay the same).
+        channels_last: keep the network's tensors in NHWC order, which tensor cores prefer under bf16.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class SRModule(pl.LightningModule, ABC):
         adversarial: AdversarialGame | None = None,
         perceptual: PerceptualLoss | None = None,
         compile_network: bool = False,
+        channels_last: bool = False,
     ) -> None:
         super().__init__()
         if start_from is not None:
@@ -60,6 +62,8 @@ class SRModule(pl.LightningModule, ABC):
         border = network.scale
         self.psnr_y, self.ssim_y = PSNRY(border), SSIMY(border)
         self.bicubic_psnr_y, self.bicubic_ssim_y = PSNRY(border), SSIMY(border)
+        if channels_last:
+            self.network.to(memory_format=torch.channels_last)
         if compile_network:
             self.network.compile()
 

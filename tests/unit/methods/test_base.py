@@ -49,9 +49,9 @@ class Batches(torch.utils.data.Dataset):
         return SRBatch(lr=hr[..., ::2, ::2], hr=hr, step=step)
 
 
-def fit(tmp_path, steps=6, callbacks=(), at_step=None, optimizer=None):
+def fit(tmp_path, steps=6, callbacks=(), at_step=None, **training):
     torch.manual_seed(0)
-    module = Toy(Upsampler(), optimizer or partial(torch.optim.SGD, lr=0.1))
+    module = Toy(Upsampler(), partial(torch.optim.SGD, lr=0.1), **training)
     module.at_step = at_step or {}
     trainer = pl.Trainer(
         max_steps=steps,
@@ -144,3 +144,12 @@ def test_validation_stands_beside_bicubic(tmp_path):
     assert module.trainer.callback_metrics["val/bicubic_psnr_y"].item() == pytest.approx(expected, abs=1e-4)
     own = sum(psnr_y(module.network(b.lr).detach(), b.hr, 2).item() for b in batches) / 2
     assert module.trainer.callback_metrics["val/psnr_y"].item() == pytest.approx(own, abs=1e-4)
+
+
+def test_channels_last_changes_the_layout_and_not_the_training(tmp_path):
+    plain, run = fit(tmp_path, steps=3)
+    run()
+    laid_out, run = fit(tmp_path, steps=3, channels_last=True)
+    assert laid_out.network.conv.weight.is_contiguous(memory_format=torch.channels_last)
+    run()
+    assert torch.allclose(laid_out.network.conv.weight, plain.network.conv.weight, atol=1e-6)
