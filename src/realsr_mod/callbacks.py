@@ -12,7 +12,6 @@ from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from realsr_mod.pictures import comparison_grid
 from realsr_mod.types import SRBatch
 
-
 SHOWN = {"loss": ("loss", ".4f"), "val/psnr_y": ("PSNR", ".2f"), "val/bicubic_psnr_y": ("bicubic", ".2f")}
 
 

@@ -109,9 +109,8 @@ class SRModule(pl.LightningModule, ABC):
             self.adversarial.to(self.device)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        if self.adversarial is not None:
-            gradients = [p.grad for p in self.trainable_parameters() if p.grad is not None]
-            self.log("train/grad_norm_generator", nn.utils.get_total_norm(gradients))
+        gradients = [p.grad for p in self.trainable_parameters() if p.grad is not None]
+        self.log("train/grad_norm", nn.utils.get_total_norm(gradients))
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """The generator's step, then the discriminator's, before any callback can write a checkpoint."""

@@ -107,7 +107,7 @@ def test_both_sides_are_logged(whole_run):
     header = (folder / "metrics.csv").read_text().splitlines()[0].split(",")
     for name in ("adversarial", "discriminator", "logit_real", "logit_fake"):
         assert f"train/{name}" in header
-    assert {"train/grad_norm_generator", "train/grad_norm_discriminator"} <= set(header)
+    assert {"train/grad_norm", "train/grad_norm_discriminator"} <= set(header)
 
 
 def test_each_loss_trains_its_own_side():
