@@ -1,4 +1,4 @@
-"""Does distillation help? Teacher, student, and the same student without a teacher, over several seeds.
+"""Does distillation help? Teacher, student, and the same network without a teacher, over several seeds.
 
     python benchmarks/distillation.py path/to/Set14
 
@@ -36,6 +36,11 @@ def trained(runs: Path, name: str, *arguments: str) -> Path:
     return folder
 
 
+def steps_of(run: Path) -> int:
+    """How many steps a finished run has trained for."""
+    return json.loads((run / SUMMARY_NAME).read_text())["steps"]
+
+
 def measured(run: Path, photos: Path) -> dict[str, float]:
     """Mean figures of a run's model on `photos` under isotropic blur; measured once, kept in the run's folder."""
     output = run / f"iso_{photos.name}.json"
@@ -56,7 +61,8 @@ def main(
         given = f"seed={seed}"
         teacher = trained(runs, f"teacher_{seed}", "experiment=kdsr_teacher", given)
         student = trained(runs, f"student_{seed}", "experiment=kdsr_student", given, f"teacher={teacher}")
-        alone = trained(runs, f"alone_{seed}", "experiment=kdsr_student", given, "teacher=null")
+        steps = f"trainer.max_steps={steps_of(teacher) + steps_of(student)}"  # as many as both stages together
+        alone = trained(runs, f"alone_{seed}", "experiment=kdsr_student", given, "teacher=null", steps)
         for name, run in (("teacher (sees HR)", teacher), ("student", student), ("student, no teacher", alone)):
             figures.setdefault(name, []).append(measured(run, photos))
     table = Table(title=f"{photos.name}, σ 1.2, 2.4, 3.6; mean over seeds {seeds} (each seed)")
