@@ -24,4 +24,4 @@ def command(*arguments: str) -> list[str]:
 
 def environment() -> dict[str, str]:
     """One thread per process: the tests run side by side, and the bits of a sum hang on the number of threads."""
-    return os.environ | {"OMP_NUM_THREADS": "1", "WANDB_MODE": "offline"}
+    return os.environ | {"OMP_NUM_THREADS": "1"}

@@ -6,11 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback, RichProgressBar
+from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, RichProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 
 from realsr_mod.pictures import comparison_grid
 from realsr_mod.types import SRBatch
+
+
+class AveragedWeights(EMAWeightAveraging):
+    """Exponential moving average of the weights, used for validation and for what is released."""
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # Lightning's own copies the average at the end of training, but not when a resumed run has no step left.
+        self._copy_average_to_current(pl_module)
+
 
 SHOWN = {"loss": ("loss", ".4f"), "val/psnr_y": ("PSNR", ".2f"), "val/bicubic_psnr_y": ("bicubic", ".2f")}
 

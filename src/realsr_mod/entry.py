@@ -11,11 +11,13 @@ import hydra
 from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException, HydraException, InstantiationException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from realsr_mod.config import CONF_DIR
-from realsr_mod.runs import read_overrides, unfinished_run
+from realsr_mod.runs import SUMMARY_NAME, read_overrides, unfinished_run
 
-USER_ERRORS = (ValueError, FileNotFoundError, HydraException)
+USER_ERRORS = (ValueError, FileNotFoundError, HydraException, OmegaConfBaseException)
+FIXED_WHEN_RESUMED = ("method", "scheduler", "network", "degradation", "seed", "scale", "trainer.max_steps")
 
 
 def run_command(config_name: str, task: Callable[[DictConfig], object]) -> None:
@@ -44,25 +46,49 @@ def resumed_arguments(arguments: Sequence[str]) -> list[str]:
     if not wanted or wanted[-1] == "null":
         return list(arguments)
     if wanted[-1] == "auto":
-        given = [item for item in others if not item.startswith(("-", "hydra"))]
+        given = [item for item in others if is_override(item) and not item.startswith("hydra")]
         roots = [item.removeprefix("runs_dir=") for item in others if item.startswith("runs_dir=")]
         run = unfinished_run((roots or ["runs"])[-1], given)
         if run is None:
             print("resume=auto: no unfinished run of this command, starting a new one", flush=True)
             return others
     else:
-        run = Path(wanted[-1])
+        run = Path(wanted[-1].strip("'\""))
         given = read_overrides(run)
-        others = [*given, *(item for item in others if item not in given)]
+        added = [item for item in others if item not in given]
+        check_resumable(run, added)
+        others = [*given, *added]
     print(f"resuming {run}", flush=True)
-    return [*others, f"resume='{run.resolve()}'", f"hydra.run.dir='{run.resolve()}'"]
+    flags = [item for item in others if not is_override(item)]  # Hydra wants them first
+    others = [item for item in others if is_override(item)]
+    return [*flags, *others, f"resume='{run.resolve()}'", f"hydra.run.dir='{run.resolve()}'"]
 
 
-def explain(error: BaseException, config_name: str, arguments: Sequence[str]) -> str:
+def is_override(argument: str) -> bool:
+    """Whether a command-line argument sets something (KEY=VALUE, ~KEY), or is a flag of Hydra's or its value."""
+    return not argument.startswith("-") and ("=" in argument or argument.startswith("~"))
+
+
+def check_resumable(run: Path, added: Sequence[str]) -> None:
+    """Raise if the run has finished, or if an added override would change what its checkpoint has fixed."""
+    advice = f"to train on from its weights, start a new run with start_from={run}"
+    if (run / SUMMARY_NAME).exists():
+        raise ValueError(f"{run} has finished; {advice}")
+    for item in added:
+        if item.lstrip("+~").startswith(FIXED_WHEN_RESUMED):
+            raise ValueError(
+                f"{item} cannot change when {run} is resumed: its checkpoint goes on as it began; {advice}"
+            )
+
+
+def explain(error: BaseException, config_name: str = "train", arguments: Sequence[str] = ()) -> str:
     """One message for a person: what is wrong, what exists, what to do."""
     while isinstance(error, InstantiationException) and isinstance(error.__cause__, Exception):
         error = error.__cause__
     message = str(error).strip()
+    missing = re.search(r"Missing mandatory value: (\S+)", message)
+    if missing:
+        return f"{missing[1]} is needed and has no default; give {missing[1]}=..."
     experiment = re.search(r"Could not find 'experiment/([^']+)'", message)
     if experiment:
         return f"there is no experiment '{experiment[1]}'; " + suggestion(experiment[1], experiments(), "experiments")

@@ -17,6 +17,7 @@ from torch import Tensor
 from realsr_mod.degradations.resize import resize
 from realsr_mod.devices import best_precision
 from realsr_mod.entry import run_command
+from realsr_mod.inference.resources import pick_device
 from realsr_mod.metrics import psnr_y, ssim_y
 from realsr_mod.protocols import Case
 from realsr_mod.types import SRNetwork
@@ -25,7 +26,9 @@ from realsr_mod.weights.release import load_model, write_json
 
 def evaluate(cfg: DictConfig) -> float:
     """Measure `cfg.model` on every folder of `cfg.data.root`; returns the mean PSNR-Y in dB over all cases."""
-    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if cfg.device == "auto" else cfg.device)
+    device = pick_device(cfg.device)
+    if cfg.precision not in ("auto", "32-true", "bf16-mixed"):
+        raise ValueError(f"precision must be auto, 32-true or bf16-mixed, got {cfg.precision!r}")
     precision = best_precision(device.type) if cfg.precision == "auto" else cfg.precision
     network = None if cfg.model == "bicubic" else load_model(cfg.model, device)
     if network is not None:
@@ -35,11 +38,15 @@ def evaluate(cfg: DictConfig) -> float:
     results = []
     for root in roots:
         for case in track(protocol.cases(root), description=Path(root).name, total=protocol.count(root)):
-            figures = measure(network, case, device, bf16=precision.startswith("bf16"))
+            try:
+                figures = measure(network, case, device, bf16=precision.startswith("bf16"))
+            except ValueError as error:
+                raise ValueError(f"{case.name} in {root}: {error}") from error
             results.append({"set": Path(root).name, "condition": case.condition, "picture": case.name, **figures})
     summary = summarise(results)
     show(cfg, network, summary)
     output = Path(cfg.output or Path(HydraConfig.get().runtime.output_dir) / "evaluation.json")
+    output.parent.mkdir(parents=True, exist_ok=True)
     content = {"model": str(cfg.model), "scale": cfg.scale, "precision": precision, "device": str(device)}
     write_json(output, {**content, "summary": summary, "pictures": results})
     print(f"written to {output}")

@@ -6,17 +6,20 @@ finished, `model/` and `summary.json`.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
-from realsr_mod.weights.release import CONFIG_NAME
+from realsr_mod.weights.release import CONFIG_NAME, write_json
 
 SUMMARY_NAME = "summary.json"
+FAILURE_NAME = "failed.json"  # of a job in a sweep
 LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"
 NOT_FORWARDED = ("experiment", "method", "resume", "name", "prerequisites", "adversarial", "perceptual", "+", "~")
 
@@ -38,12 +41,13 @@ def newest_model(root: str | Path = "runs") -> Path | None:
 
 
 def unfinished_run(root: str | Path, overrides: Sequence[str]) -> Path | None:
-    """The newest run started with these overrides that has a checkpoint and no summary, or None."""
+    """The newest run started with these overrides that has a checkpoint, no summary, and no process, or None."""
     found = [
         checkpoint.parents[1]
         for checkpoint in Path(root).rglob(str(LAST_CHECKPOINT))
         if not (checkpoint.parents[1] / SUMMARY_NAME).exists()
         and sorted(read_overrides(checkpoint.parents[1])) == sorted(overrides)
+        and not is_running(checkpoint.parents[1])
     ]
     return max(found, key=lambda folder: (folder / LAST_CHECKPOINT).stat().st_mtime, default=None)
 
@@ -56,6 +60,31 @@ def read_overrides(run: Path) -> list[str]:
     return [item for item in OmegaConf.load(path) if not item.startswith("resume=")]
 
 
+def run_lock(run: Path) -> FileLock:
+    """Held by the process that trains in a run folder; acquiring it does not wait."""
+    return FileLock(run / ".lock", timeout=0)
+
+
+def is_running(run: Path) -> bool:
+    """Whether a process trains in this run folder now."""
+    try:
+        with run_lock(run):
+            return False
+    except Timeout:
+        return True
+
+
+def resolve_prerequisites(cfg: DictConfig, run: Path, overrides: Sequence[str]) -> None:
+    """Replace every `auto` among the prerequisites by a run's path; what was chosen stays chosen when `run` goes on."""
+    record = run / "prerequisites.json"
+    known = json.loads(record.read_text()) if record.is_file() else {}
+    for key in cfg.prerequisites:
+        if cfg[key] == "auto":
+            cfg[key] = known[key] if key in known else find_or_train(cfg, key, overrides)
+    if cfg.prerequisites and "LOCAL_RANK" not in os.environ:
+        write_json(record, {key: cfg[key] for key in cfg.prerequisites})
+
+
 def find_or_train(cfg: DictConfig, key: str, overrides: Sequence[str]) -> str:
     """The run that `cfg.prerequisites[key]` asks for: the newest that fits, or one trained now.
 
@@ -63,24 +92,47 @@ def find_or_train(cfg: DictConfig, key: str, overrides: Sequence[str]) -> str:
     It is trained by the real command in a process of its own, with this run's overrides but for the method's.
     """
     need = cfg.prerequisites[key]
+    found = fitting_run(cfg, key)
+    if found is None:
+        if int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) > 0:
+            raise ValueError(f"{key}=auto found no run of {need.experiment}; train it first in a job of its own")
+        skipped = (*NOT_FORWARDED, *cfg.prerequisites)
+        forwarded = [item for item in overrides if not item.startswith(skipped)]
+        arguments = [f"experiment={need.experiment}", "resume=auto", *forwarded]
+        print(f"{key}: no run fits, training one first: python -m realsr_mod.train {' '.join(arguments)}\n", flush=True)
+        if status := wait_for([sys.executable, "-m", "realsr_mod.train", *arguments]):
+            sys.exit(status)  # it has said why
+        print(flush=True)
+        found = fitting_run(cfg, key)
+        if found is None:
+            raise ValueError(f"the run of {need.experiment} just trained does not fit; give its folder: {key}=RUN")
+    summary = json.loads((found / SUMMARY_NAME).read_text())
+    print(f"{key}: {found} ({summary['steps']} steps, {summary['psnr_y']:.2f} dB)", flush=True)
+    return str(found)
+
+
+def fitting_run(cfg: DictConfig, key: str) -> Path | None:
+    """The newest finished run that fits `cfg.prerequisites[key]`, or None."""
+    need = cfg.prerequisites[key]
     for folder in finished_runs(cfg.runs_dir):
         other = OmegaConf.load(folder / ".hydra" / "config.yaml")
         if other.name == need.name and all(_select(other, k) == _select(cfg, k) for k in need.same):
-            summary = json.loads((folder / SUMMARY_NAME).read_text())
-            figures = f"{summary['steps']} steps, {summary['psnr_y']:.2f} dB"
-            print(f"{key}: {folder}, the newest that fits ({figures})", flush=True)
-            return str(folder)
-    if int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) > 0:
-        raise ValueError(f"{key}=auto found no run of {need.experiment}; train it first in a job of its own")
-    skipped = (*NOT_FORWARDED, *cfg.prerequisites)
-    forwarded = [item for item in overrides if not item.startswith(skipped)]
-    arguments = [f"experiment={need.experiment}", "resume=auto", *forwarded]
-    print(f"{key}: no run fits, training one first: python -m realsr_mod.train {' '.join(arguments)}\n", flush=True)
-    status = subprocess.run([sys.executable, "-m", "realsr_mod.train", *arguments], check=False).returncode
-    if status:
-        sys.exit(status)  # it has said why
-    print(flush=True)
-    return str(finished_runs(Path(cfg.runs_dir) / need.name)[0])
+            return folder
+    return None
+
+
+def wait_for(command: Sequence[str]) -> int:
+    """Run a command that deals with Ctrl-C itself (the terminal sends it to both); SIGTERM is passed on to it."""
+    process = subprocess.Popen(command)
+    previous = {
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: process.terminate()),
+    }
+    try:
+        return process.wait()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _select(cfg: DictConfig, key: str) -> Any:

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-from realsr_mod.runs import SUMMARY_NAME, read_overrides
+from realsr_mod.runs import FAILURE_NAME, SUMMARY_NAME, read_overrides
 from realsr_mod.weights.release import write_json
 
 
@@ -21,16 +21,23 @@ class Ranking(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         folder = Path(config.hydra.sweep.dir)
-        jobs = []
+        jobs, failures = [], {}
         for summary_path in folder.glob(f"*/{SUMMARY_NAME}"):
             summary = json.loads(summary_path.read_text())
             jobs.append({"overrides": read_overrides(summary_path.parent), "run": str(summary_path.parent), **summary})
+        for failure_path in sorted(folder.glob(f"*/{FAILURE_NAME}")):
+            overrides = " ".join(read_overrides(failure_path.parent))
+            failures[overrides] = json.loads(failure_path.read_text())["error"]
+        common = set.intersection(*(set(job["overrides"]) for job in jobs)) if len(jobs) > 1 else set()
         jobs.sort(key=lambda job: -job["psnr_y"])
         write_json(folder / "ranking.json", jobs)
         table = Table(title=f"{len(jobs)} jobs, best first")
         for column in ("PSNR-Y (dB)", "over bicubic", "SSIM-Y", "overrides"):
             table.add_column(column, justify="left" if column == "overrides" else "right")
         for job in jobs:
+            own = " ".join(item for item in job["overrides"] if item not in common)
             gain = job["psnr_y"] - job["bicubic_psnr_y"]
-            table.add_row(f"{job['psnr_y']:.3f}", f"{gain:+.3f}", f"{job['ssim_y']:.4f}", " ".join(job["overrides"]))
+            table.add_row(f"{job['psnr_y']:.3f}", f"{gain:+.3f}", f"{job['ssim_y']:.4f}", own)
         Console().print(table)
+        for overrides, error in failures.items():
+            print(f"failed: {overrides}\n  {error}")

@@ -1,6 +1,7 @@
 """Train a model: `python -m realsr_mod.train experiment=kdsr_student`, with `-m` for sweeps, `--help` for more."""
 
 import logging
+import os
 import platform
 import sys
 import time
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from filelock import Timeout
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -19,30 +22,43 @@ from rich.table import Table
 import realsr_mod
 from realsr_mod.checkpointing import AtomicCheckpointIO, TrainingInterrupted
 from realsr_mod.devices import best_precision
-from realsr_mod.entry import run_command
-from realsr_mod.methods.base import NonFiniteError
-from realsr_mod.runs import LAST_CHECKPOINT, SUMMARY_NAME, find_or_train
+from realsr_mod.entry import USER_ERRORS, explain, run_command
+from realsr_mod.runs import FAILURE_NAME, LAST_CHECKPOINT, SUMMARY_NAME, resolve_prerequisites, run_lock
 from realsr_mod.weights.release import save_model, write_json
+
+
+def job(cfg: DictConfig) -> float:
+    """Train in a run folder that is this process's alone; in a sweep, a job that fails leaves the others alone."""
+    quieten()
+    run = Path(HydraConfig.get().runtime.output_dir)
+    try:
+        if "LOCAL_RANK" in os.environ:  # a process that Lightning started; the lock is its parent's
+            return train(cfg)
+        with run_lock(run):
+            return train(cfg)
+    except Timeout:
+        raise ValueError(f"{run} is being trained by another process; wait for it, or start a new run") from None
+    except USER_ERRORS as error:
+        if HydraConfig.get().mode != RunMode.MULTIRUN:
+            raise
+        print(f"\nthis job failed: {explain(error)}\n", file=sys.stderr)
+        write_json(run / FAILURE_NAME, {"error": explain(error)})
+        return float("nan")
 
 
 def train(cfg: DictConfig) -> float:
     """Train what `cfg` describes in Hydra's output folder; returns the final PSNR-Y in dB (for sweeps)."""
-    quieten()
     run = Path(HydraConfig.get().runtime.output_dir)
-    for key in cfg.prerequisites:
-        if cfg[key] == "auto":
-            cfg[key] = find_or_train(cfg, key, list(HydraConfig.get().overrides.task))
+    resolve_prerequisites(cfg, run, list(HydraConfig.get().overrides.task))
     pl.seed_everything(cfg.seed, verbose=False)
+    trainer = build_trainer(cfg, run)
     datamodule = instantiate(cfg.data)
     module = instantiate(cfg.method)
-    trainer = build_trainer(cfg, run)
     started = time.monotonic()
     try:
         trainer.fit(module, datamodule, ckpt_path=checkpoint_to_resume(cfg, run), weights_only=True)
     except TrainingInterrupted as error:
         sys.exit(f"\n{error}\ngo on with: python -m realsr_mod.train resume={_shown(run)}")
-    except NonFiniteError as error:
-        sys.exit(f"\nerror: {error}")
     seconds = time.monotonic() - started
     metrics = trainer.validate(module, datamodule, verbose=False)[0]
     if trainer.is_global_zero:
@@ -56,11 +72,19 @@ def quieten() -> None:
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
+    warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")  # KDSR's teacher
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # Hydra's folder is the logger's too
 
 
 def build_trainer(cfg: DictConfig, run: Path) -> pl.Trainer:
     """The Lightning trainer, with its callbacks and logger, for the run folder `run`."""
+    if cfg.trainer.accelerator == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        raise ValueError(
+            "trainer.accelerator=gpu, but torch sees no GPU; take trainer=cpu, or a torch made for your GPU"
+        )
+    if not isinstance(cfg.trainer.max_steps, int) or cfg.trainer.max_steps < 1:
+        raise ValueError(f"trainer.max_steps must be a whole number of at least 1, got {cfg.trainer.max_steps}")
     if cfg.trainer.precision == "auto":
         cfg.trainer.precision = best_precision(cfg.trainer.accelerator)
     metrics_csv = run / "metrics.csv"
@@ -93,7 +117,8 @@ def release(
 ) -> dict[str, Any]:
     """Write the model and `summary.json` into the run folder; returns the summary."""
     resolved = OmegaConf.to_container(cfg, resolve=True)
-    info = {"name": cfg.name, "method": resolved["method"]["_target_"], "degradation": resolved["degradation"]}
+    degradation = resolved["degradation"] if trainer.datamodule.degradation is not None else None  # None: real pairs
+    info = {"name": cfg.name, "method": resolved["method"]["_target_"], "degradation": degradation}
     model = save_model(module.network, run / "model", resolved["network"], info)
     summary = {
         "name": cfg.name,
@@ -101,11 +126,12 @@ def release(
         "ssim_y": metrics["val/ssim_y"],
         "bicubic_psnr_y": metrics["val/bicubic_psnr_y"],
         "bicubic_ssim_y": metrics["val/bicubic_ssim_y"],
-        "steps": cfg.trainer.max_steps,
+        "steps": trainer.global_step,
         "seconds": round(seconds, 1),
         "model": str(model.relative_to(run)),
         "parameters": sum(p.numel() for p in module.network.parameters()),
         "seed": cfg.seed,
+        "prerequisites": {key: cfg[key] for key in cfg.prerequisites},
         "precision": cfg.trainer.precision,
         "device": str(trainer.strategy.root_device),
         "skipped_pictures": trainer.datamodule.skipped_pictures,
@@ -141,7 +167,7 @@ def _shown(path: Path) -> Path:
 
 
 def main() -> None:
-    run_command("train", train)
+    run_command("train", job)
 
 
 if __name__ == "__main__":

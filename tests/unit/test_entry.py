@@ -5,6 +5,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from realsr_mod.entry import resumed_arguments, run_command
+from realsr_mod.runs import run_lock
 
 
 def failing(arguments, monkeypatch, capsys, task=lambda cfg: None):
@@ -67,8 +68,33 @@ def test_resume_auto_leaves_finished_runs_alone(unfinished):
 
 
 def test_resume_by_folder_brings_the_runs_overrides_and_then_yours(unfinished):
-    resumed = resumed_arguments([f"resume={os.path.relpath(unfinished / 'a')}", "scale=3"])
-    assert resumed[:3] == ["seed=1", "scale=2", "scale=3"]
+    resumed = resumed_arguments([f"resume={os.path.relpath(unfinished / 'a')}", "logger=tensorboard", "--cfg", "job"])
+    assert resumed[:5] == ["--cfg", "job", "seed=1", "scale=2", "logger=tensorboard"]
+
+
+@pytest.mark.parametrize("change", ["method.optimizer.lr=1", "trainer.max_steps=9", "~scheduler", "scale=3"])
+def test_resume_refuses_what_the_checkpoint_has_fixed(unfinished, change):
+    with pytest.raises(ValueError, match="cannot change"):
+        resumed_arguments([f"resume={unfinished / 'a'}", change])
+
+
+def test_resume_of_a_finished_run_is_refused(unfinished):
+    (unfinished / "a" / "summary.json").touch()
+    with pytest.raises(ValueError, match="has finished"):
+        resumed_arguments([f"resume={unfinished / 'a'}"])
+
+
+def test_resume_auto_leaves_running_runs_alone(unfinished):
+    with run_lock(unfinished / "b"):
+        assert resumed_arguments(["resume=auto", "seed=2"]) == ["seed=2"]
+    assert resumed_arguments(["resume=auto", "seed=2"])[0] == "seed=2"
+    assert len(resumed_arguments(["resume=auto", "seed=2"])) == 3
+
+
+def test_a_missing_value_is_named(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    error = failing(["data=folder"], monkeypatch, capsys, lambda cfg: cfg.data.root)
+    assert "data.root is needed" in error
 
 
 def test_resume_of_nothing_is_named(unfinished):

@@ -30,6 +30,7 @@ from realsr_mod.data.photos import embedded_photos
 from realsr_mod.data.sampler import StepBatchSampler, StepLoader
 from realsr_mod.data.split import split_by_name, without
 from realsr_mod.degradations.base import Degradation, map_params
+from realsr_mod.metrics import MIN_SIDE_PX
 from realsr_mod.rng import derive_seed, step_generator
 from realsr_mod.types import SRBatch
 
@@ -87,6 +88,9 @@ class SRDataModule(pl.LightningDataModule, ABC):
             )
         if on_late_bad_image not in ("skip", "error"):
             raise ValueError(f"data.on_late_bad_image must be 'skip' or 'error', got {on_late_bad_image!r}")
+        smallest = MIN_SIDE_PX + 2 * scale
+        if val_crop_px is not None and val_crop_px < smallest:
+            raise ValueError(f"data.val_crop_px must be at least {smallest} to be measured, got {val_crop_px}")
         if val_draws < 1:
             raise ValueError(f"data.val_draws must be at least 1, got {val_draws}")
         self.scale, self.degradation, self.seed = scale, degradation, seed

@@ -21,8 +21,9 @@ _OVERSHOOT = 0.5  # how far float pixels may leave [0, 1], as resizing filters m
 class ImageReadError(ValueError):
     """A file that cannot be read as a picture. The message names the file and the reason."""
 
-    def __init__(self, path: Path | str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+    def __init__(self, path: Path | str, reason: str = "") -> None:
+        # A data-loading worker's error is made anew from its message alone.
+        super().__init__(f"{path}: {reason}" if reason else str(path))
         self.path, self.reason = Path(path), reason
 
     def __reduce__(self) -> tuple:  # so that a data-loading worker can hand it to the main process

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
+from kornia.filters import filter2d_separable
 from torch import Tensor
 
 from realsr_mod.degradations.base import DegradationOp, Params, Shape, check_range, uniform
@@ -72,12 +73,6 @@ def blur_canvas(x_BCHW: Tensor, kernels_BKK: Tensor, size_B2: Tensor) -> Tensor:
     return filter_padded(padded, kernels_BKK)
 
 
-def _along_axis(padded_BCHW: Tensor, kernels_BKL: Tensor) -> Tensor:
-    """Correlate row b with kernel b by summing. The batch becomes the groups of one convolution."""
-    filtered_CBHW = F.conv2d(padded_BCHW.transpose(0, 1), kernels_BKL[:, None], groups=padded_BCHW.shape[0])
-    return filtered_CBHW.transpose(0, 1)
-
-
 def blur_separable(x_BCHW: Tensor, vertical_BK: Tensor, horizontal_BK: Tensor | None = None) -> Tensor:
     """Filter with the outer product of two profiles (one for both axes if only one is given), borders reflected.
 
@@ -85,7 +80,7 @@ def blur_separable(x_BCHW: Tensor, vertical_BK: Tensor, horizontal_BK: Tensor | 
     """
     horizontal_BK = vertical_BK if horizontal_BK is None else horizontal_BK
     padded_BCHW = reflect_pad(x_BCHW, vertical_BK.shape[-1] // 2)
-    return _along_axis(_along_axis(padded_BCHW, vertical_BK[:, :, None]), horizontal_BK[:, None, :])
+    return filter2d_separable(padded_BCHW, horizontal_BK, vertical_BK, padding="valid")
 
 
 class GaussianBlur(DegradationOp):

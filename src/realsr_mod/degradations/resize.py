@@ -86,10 +86,7 @@ def lr_size(height: int, width: int, scale: int) -> tuple[int, int]:
     """The LR size of an HR picture, or a ValueError if a side is not a multiple of the scale."""
     if height % scale or width % scale or not height or not width:
         cropped = f"{height - height % scale}x{width - width % scale}"
-        raise ValueError(
-            f"HR size must be a multiple of scale={scale}, got {height}x{width}; "
-            f"crop it to {cropped} or set data.crop_to_scale=true"
-        )
+        raise ValueError(f"HR size must be a multiple of scale={scale}, got {height}x{width}; crop it to {cropped}")
     return height // scale, width // scale
 
 

@@ -21,7 +21,7 @@ from realsr_mod.weights.release import load_model, load_state
 LossTerms = dict[str, Tensor]  # name to weighted scalar; the sum is what training minimises
 
 
-class NonFiniteError(RuntimeError):
+class NonFiniteError(ValueError):
     """Training diverged: a loss term or a weight is NaN or infinite."""
 
 
@@ -124,7 +124,7 @@ class SRModule(pl.LightningModule, ABC):
         for name, term in terms.items():
             if not torch.isfinite(term):
                 raise NonFiniteError(
-                    f"loss term '{name}' is {term.item()} at step {step}; the last checkpoint is untouched. "
+                    f"loss term '{name}' is {term.item()} at step {step}; checkpoints written so far are untouched. "
                     "Try a lower method.optimizer.lr, trainer.gradient_clip_val=1, or trainer.precision=32-true."
                 )
 

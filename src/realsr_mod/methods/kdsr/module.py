@@ -37,7 +37,7 @@ class KDSRStudent(SRModule):
         distillation_weight: weight of the KL term.
         temperature: softens both representations.
         warmup_steps: first steps in which only the encoder trains, on the KL term alone.
-        initialise_from_teacher: start from the teacher's weights wherever shapes agree.
+        initialise_from_teacher: start from the teacher's weights wherever shapes agree, unless `start_from` is given.
         training: `optimizer`, `scheduler` and what else SRModule takes.
     """
 
@@ -58,7 +58,7 @@ class KDSRStudent(SRModule):
         self.distillation_weight = distillation_weight
         self.warmup_steps = warmup_steps
         self.teacher = None if teacher is None else self._load_teacher(teacher)
-        if self.teacher is not None and initialise_from_teacher:
+        if self.teacher is not None and initialise_from_teacher and training.get("start_from") is None:
             copy_matching_weights(self.teacher, self.network)
 
     def _load_teacher(self, path: str) -> KDSRNet:

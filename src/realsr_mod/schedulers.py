@@ -1,0 +1,11 @@
+"""Learning-rate schedules that torch's own do not quite give."""
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import OneCycleLR
+
+
+def one_cycle(optimizer: Optimizer, max_lr: float, total_steps: int, pct_start: float = 0.1) -> OneCycleLR:
+    """torch's OneCycleLR for any number of steps; its own divides by zero where the rise takes exactly one step."""
+    if abs(pct_start * total_steps - 1) < 1e-6:
+        pct_start *= 1.001
+    return OneCycleLR(optimizer, max_lr, total_steps=total_steps, pct_start=pct_start)
