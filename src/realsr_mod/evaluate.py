@@ -9,6 +9,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from rich import box
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -98,11 +99,15 @@ def show(cfg: DictConfig, network: SRNetwork | None, summary: list[dict[str, Any
     """Print the means as one table, bicubic beside the model."""
     parameters = 0 if network is None else sum(p.numel() for p in network.parameters())
     truth = " (a teacher: reads the truth as well)" if network is not None and network.sees_hr else ""
-    table = Table(title=f"{cfg.model}: x{cfg.scale}, {parameters / 1e6:.2f} M parameters{truth}")
+    title = f"{cfg.model}: x{cfg.scale}, {parameters / 1e6:.2f} M parameters{truth}"
+    caption = "PSNR-Y and gain in dB; ms per picture"
+    table = Table(
+        title=title, caption=caption, box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False
+    )  # must fit 80 columns
     for column in ("set", "condition"):
-        table.add_column(column)
-    for column in ("PSNR-Y (dB)", "bicubic", "gain", "SSIM-Y", "bicubic", "ms per picture"):
-        table.add_column(column, justify="right")
+        table.add_column(column, no_wrap=True)
+    for column in ("PSNR-Y", "bicubic", "gain", "SSIM-Y", "bicubic", "ms"):
+        table.add_column(column, justify="right", no_wrap=True)
     sets = {row["set"] for row in summary} - {"all"}
     for row in summary:
         if row["set"] == "all" and len(sets) == 1:
