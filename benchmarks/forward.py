@@ -35,6 +35,9 @@ def main(
     scale: int = 4,
     device: str = "cpu",
     repeats: int = 5,
+    float32_only: Annotated[
+        bool, typer.Option(help="Leave out bf16, which takes minutes where it is emulated.")
+    ] = False,
 ) -> None:
     """Time a network with random weights on one picture."""
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
@@ -46,7 +49,7 @@ def main(
     table = Table(title=f"{network} (x{scale}, {parameters:.2f} M parameters) on 1x3x{size}, {device}")
     for column in ("precision", "ms, median"):
         table.add_column(column, justify="right")
-    for name, bf16 in (("float32", False), ("bf16", True)):
+    for name, bf16 in [("float32", False), ("bf16", True)][: 1 if float32_only else 2]:
         table.add_row(name, f"{median_ms(built, lr, bf16, repeats):.0f}")
     Console().print(table)
 
