@@ -74,21 +74,27 @@ def test_a_killed_run_resumes_to_the_bits_of_an_uninterrupted_one(run, tmp_path)
     assert all(torch.equal(raw[0][key], raw[1][key]) for key in raw[0])
 
 
-def test_ctrl_c_saves_and_the_run_alone_is_enough_to_go_on(run, tmp_path):
-    arguments = ["train", "experiment=kdsr_student", "teacher=null", *TINY, "trainer.max_steps=150"]
+def interrupted(arguments, folder):
+    """Press Ctrl-C, as a terminal does, to all processes of a command once it has validated; its output and status."""
     process = subprocess.Popen(
         command(*arguments),
-        cwd=tmp_path,
+        cwd=folder,
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
     while "PSNR" not in process.stdout.readline():
         assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    output = process.communicate(timeout=60)[0]
-    assert process.returncode == 1
+    os.killpg(process.pid, signal.SIGINT)
+    return process.communicate(timeout=60)[0], process.returncode
+
+
+def test_ctrl_c_saves_and_the_run_alone_is_enough_to_go_on(run, tmp_path):
+    arguments = ["train", "experiment=kdsr_student", "teacher=null", *TINY, "trainer.max_steps=150"]
+    output, status = interrupted(arguments, tmp_path)
+    assert status == 1
     folder = only(tmp_path, "runs/kdsr_student/*")
     assert f"resume={folder.relative_to(tmp_path)}" in output
     assert 0 < torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] < 150
@@ -139,19 +145,7 @@ def test_sweep_ranks_its_jobs_and_survives_one_that_fails(run, tmp_path):
 @pytest.mark.slow
 def test_ctrl_c_while_the_teacher_trains_saves_the_teacher(tmp_path):
     arguments = ["train", "experiment=kdsr_student", *TINY, "trainer.max_steps=3000"]
-    process = subprocess.Popen(
-        command(*arguments),
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    while "PSNR" not in process.stdout.readline():
-        assert process.poll() is None
-    os.killpg(process.pid, signal.SIGINT)  # as the terminal does, to the student's process and the teacher's
-    output = process.communicate(timeout=60)[0]
+    output, _ = interrupted(arguments, tmp_path)
     assert "stopped after step" in output
     assert "Traceback" not in output
     assert only(tmp_path, "runs/kdsr_teacher/*/checkpoints/last.ckpt").is_file()
