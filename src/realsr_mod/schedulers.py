@@ -5,7 +5,11 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 
 def one_cycle(optimizer: Optimizer, max_lr: float, total_steps: int, pct_start: float = 0.1) -> OneCycleLR:
-    """torch's OneCycleLR for any number of steps; its own divides by zero where the rise takes exactly one step."""
+    """torch's OneCycleLR for any number of steps and for groups whose rates differ: each keeps its ratio to the others.
+
+    torch's own gives every group the same rate, and divides by zero where the rise takes exactly one step.
+    """
     if abs(pct_start * total_steps - 1) < 1e-6:
         pct_start *= 1.001
-    return OneCycleLR(optimizer, max_lr, total_steps=total_steps, pct_start=pct_start)
+    rates = [max_lr * group["lr"] / optimizer.defaults["lr"] for group in optimizer.param_groups]
+    return OneCycleLR(optimizer, rates, total_steps=total_steps, pct_start=pct_start)

@@ -30,7 +30,7 @@ class SRModule(pl.LightningModule, ABC):
 
     Args:
         network: what is trained, validated and released.
-        optimizer: partial of a torch optimiser; gets the parameters that train.
+        optimizer: partial of a torch optimiser; gets `parameter_groups()`.
         scheduler: partial of a torch scheduler, stepped after every training step; or None.
         start_from: a released model (see `load_model`) whose weights the network begins with; None: random ones.
         adversarial: the game against a discriminator that makes this method its GAN variant; None: not played.
@@ -42,7 +42,7 @@ class SRModule(pl.LightningModule, ABC):
     def __init__(
         self,
         network: SRNetwork,
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        optimizer: Callable[[list[dict[str, Any]]], Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         start_from: str | None = None,
         adversarial: AdversarialGame | None = None,
@@ -79,8 +79,14 @@ class SRModule(pl.LightningModule, ABC):
         """The parameters that the optimiser updates: the network's that require gradients."""
         return [p for p in self.network.parameters() if p.requires_grad]
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What the optimiser gets: groups of `params`, each with an `lr_ratio` where its rate is not the common one."""
+        return [{"params": list(self.trainable_parameters())}]
+
     def configure_optimizers(self) -> dict[str, Any]:
-        optimizer = self.optimizer(self.trainable_parameters())
+        optimizer = self.optimizer(self.parameter_groups())
+        for group in optimizer.param_groups:
+            group["lr"] *= group.get("lr_ratio", 1.0)
         if self.scheduler is None:
             return {"optimizer": optimizer}
         return {

@@ -25,6 +25,8 @@ class MMRealSR(SRModule):
         ranking_weight: weight of each ranking loss. The authors warn that a large one saturates the sigmoids.
         margin: by how much the degree of the worse picture must be higher.
         anchor_weight: weight of the anchors' squared distances from 0 and 1.
+        estimator_lr_ratio: the estimator's learning rate over the restorer's. Its sigmoids saturate, and the degrees
+            with them, at a rate that a small restorer needs.
         freeze_estimator: train the restorer alone, on the estimates as they are.
         collapse_steps: warn when a ranking loss stays at its margin for so many steps.
         training: `optimizer`, `scheduler` and what else SRModule takes.
@@ -36,6 +38,7 @@ class MMRealSR(SRModule):
         ranking_weight: float = 0.01,
         margin: float = 0.05,
         anchor_weight: float = 1e-4,
+        estimator_lr_ratio: float = 1.0,
         freeze_estimator: bool = False,
         collapse_steps: int = 500,
         **training: Any,
@@ -44,9 +47,18 @@ class MMRealSR(SRModule):
         self.ranking_weight = ranking_weight
         self.anchor_weight = anchor_weight
         self.ranking_loss = RankingLoss(margin)
+        self.estimator_lr_ratio = estimator_lr_ratio
         self.freeze_estimator = freeze_estimator
         self.collapse_watch = CollapseWatch(margin, collapse_steps)
         network.estimator.requires_grad_(not freeze_estimator)
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        if self.freeze_estimator:
+            return super().parameter_groups()
+        estimator = list(self.network.estimator.parameters())
+        theirs = {id(parameter) for parameter in estimator}
+        others = [parameter for parameter in self.trainable_parameters() if id(parameter) not in theirs]
+        return [{"params": others}, {"params": estimator, "lr_ratio": self.estimator_lr_ratio}]
 
     def forward_losses(self, batch: SRBatch) -> tuple[LossTerms, Tensor]:
         if set(batch.params) != set(DEGRADED):

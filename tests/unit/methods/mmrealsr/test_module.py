@@ -10,6 +10,7 @@ from realsr_mod.methods.mmrealsr.loss import RankingLoss, anchor_loss
 from realsr_mod.methods.mmrealsr.module import MMRealSR
 from realsr_mod.methods.mmrealsr.network import MMRealSRNet
 from realsr_mod.methods.mmrealsr.quintuple import QuintupleDegradation, by_role, pin_anchors
+from realsr_mod.schedulers import one_cycle
 from realsr_mod.types import SRBatch
 
 
@@ -76,6 +77,24 @@ def test_frozen_estimator_stays_and_the_restorer_trains(batch):
     optimizer.step()
     for key, value in model.network.state_dict().items():
         assert torch.equal(value, before[key]) == key.startswith("estimator"), key
+
+
+@pytest.mark.parametrize("scheduler", [None, partial(one_cycle, max_lr=1e-3, total_steps=10, pct_start=0.5)])
+def test_estimator_has_its_own_share_of_the_learning_rate(scheduler):
+    model = module(estimator_lr_ratio=0.2, scheduler=scheduler)
+    configured = model.configure_optimizers()
+    optimizer = configured["optimizer"]
+    of = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    for name, parameter in model.network.named_parameters():
+        start = 1e-3 if scheduler is None else 1e-3 / 25
+        assert of[id(parameter)] == pytest.approx(0.2 * start if name.startswith("estimator") else start), name
+    if scheduler is not None:
+        highest = [0.0, 0.0]
+        for _ in range(9):
+            optimizer.step()
+            configured["lr_scheduler"]["scheduler"].step()
+            highest = [max(pair) for pair in zip(highest, (g["lr"] for g in optimizer.param_groups), strict=True)]
+        assert highest == pytest.approx([1e-3, 2e-4], rel=1e-6)
 
 
 def test_a_batch_of_single_versions_is_refused(batch):
