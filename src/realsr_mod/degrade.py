@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from zlib import crc32
 
 import typer
 from rich.console import Console
@@ -31,14 +30,11 @@ class Recipe:
 
     def draw(self, name: str, height: int, width: int) -> "Params":
         """The params of one picture. They depend on the seed and its name, not on the pictures beside it."""
-        import torch
-
-        from realsr_mod.rng import derive_seed
+        from realsr_mod.rng import picture_generator
 
         if self.params is not None:
             return self.params
-        generator = torch.Generator().manual_seed(derive_seed(self.seed, crc32(name.encode())))
-        return self.degradation.sample((1, 3, height, width), generator)
+        return self.degradation.sample((1, 3, height, width), picture_generator(self.seed, name))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Fixed degradations to measure under: no randomness but a noise pattern that hangs on the picture's place in its set.
+"""Degradations to measure under, the same in every run: fixed ones, ones drawn from a seed, and real pairs.
 
 Legend: pictures are (1, 3, H, W), RGB in [0, 1].
 """
@@ -13,7 +13,9 @@ from torch import Tensor
 
 from realsr_mod.data.images import find_images, read_rgb
 from realsr_mod.data.pairs import find_pairs
+from realsr_mod.degradations.base import Degradation
 from realsr_mod.degradations.classic import Bicubic, ClassicDegradation
+from realsr_mod.rng import picture_generator
 
 
 @dataclass
@@ -43,6 +45,8 @@ class Blur:
 
 class FixedClassic:
     """Every picture under every combination of the blurs and noise levels, bicubic downscaling and 8 bits.
+
+    Nothing is random but the noise pattern, which hangs on the picture's place in its set.
 
     Args:
         scale: HR size over LR size; pictures are cropped to a multiple of it (bottom and right).
@@ -89,6 +93,36 @@ class FixedClassic:
             "noise": {"sigma": torch.tensor([noise_sigma_255 / 255]), "seed": torch.tensor([noise_seed])},
         }
         return degradation(hr, params)
+
+
+class Seeded:
+    """Every picture under degradations drawn from a seed and its name: its own ones, and the same in every run.
+
+    `python -m realsr_mod.degrade ROOT --degradation … --seed …` writes the very LR pictures. The truth is what networks
+    are trained towards under this degradation: where it sharpens the photo before it degrades it, the sharpened photo.
+
+    Args:
+        scale: HR size over LR size; pictures are cropped to a multiple of it (bottom and right).
+        degradation: what the params are drawn of.
+        seeds: one draw per picture for each of them.
+    """
+
+    def __init__(self, scale: int, degradation: Degradation, seeds: Sequence[int] = (0,)) -> None:
+        self.scale, self.degradation, self.seeds = scale, degradation, list(seeds)
+
+    def cases(self, root: str | Path) -> Iterator[Case]:
+        """The cases of the pictures under the folder `root`, picture by picture."""
+        for path in find_images(root):
+            photo = to_tensor(path, self.scale)
+            hr = self.degradation.target(photo)
+            name = path.relative_to(Path(root).expanduser()).as_posix()
+            for seed in self.seeds:
+                params = self.degradation.sample(tuple(photo.shape), picture_generator(seed, name))
+                yield Case(f"seed {seed}", name, self.degradation(photo, params), hr)
+
+    def count(self, root: str | Path) -> int:
+        """How many cases there are."""
+        return len(find_images(root)) * len(self.seeds)
 
 
 class Paired:

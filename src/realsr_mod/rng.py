@@ -1,5 +1,7 @@
 """The one source of randomness: generators made from (seed, rank, step), never from global state."""
 
+from zlib import crc32
+
 import numpy as np
 import torch
 
@@ -15,3 +17,11 @@ def step_generator(seed: int, rank: int, step: int, device: torch.device | str =
     A run that is resumed at `step` draws what an uninterrupted run draws there, and no two ranks draw the same.
     """
     return torch.Generator(device).manual_seed(derive_seed(seed, rank, step))
+
+
+def picture_generator(seed: int, name: str) -> torch.Generator:
+    """The generator of one picture of a folder: it depends on the seed and the picture's name, not on its neighbours.
+
+    `name` is the path inside the folder, with its suffix and forward slashes.
+    """
+    return torch.Generator().manual_seed(derive_seed(seed, crc32(name.encode())))

@@ -4,8 +4,11 @@ import torch
 from PIL import Image
 from scipy.ndimage import convolve
 
+from realsr_mod.data.images import read_rgb
 from realsr_mod.degradations.resize import resize
-from realsr_mod.protocols import Blur, FixedClassic, Paired
+from realsr_mod.degradations.second_order import SecondOrder
+from realsr_mod.degrade import degrade
+from realsr_mod.protocols import Blur, FixedClassic, Paired, Seeded, to_tensor
 
 
 @pytest.fixture
@@ -55,6 +58,31 @@ def test_direction_of_an_anisotropic_blur():
     along = protocol.degrade(bar, Blur((6.0, 0.5), theta_deg=90), 0, 0)
     across = protocol.degrade(bar, Blur((6.0, 0.5), theta_deg=0), 0, 0)
     assert along[..., 10].mean() > 3 * across[..., 10].mean()
+
+
+def test_drawn_degradations_hang_on_the_name_alone_and_are_those_of_the_degrade_command(photos, tmp_path_factory):
+    (photos / "more").mkdir()
+    (photos / "b.png").rename(photos / "more" / "b.png")
+    protocol = Seeded(4, SecondOrder(4), seeds=[0, 5])
+    cases = {(case.name, case.condition): case for case in protocol.cases(photos)}
+    assert len(cases) == protocol.count(photos) == 4
+    (photos / "a.png").unlink()  # the other picture's neighbour
+    again = next(iter(protocol.cases(photos)))
+    assert torch.equal(again.lr, cases["more/b.png", "seed 0"].lr)
+    assert not torch.equal(again.lr, cases["more/b.png", "seed 5"].lr)
+    written = tmp_path_factory.mktemp("lr")
+    degrade([photos], written, seed=5)
+    expected = torch.tensor(read_rgb(written / "more" / "b.png")).permute(2, 0, 1)[None] / 255
+    assert torch.equal(cases["more/b.png", "seed 5"].lr, expected)
+
+
+@pytest.mark.parametrize("sharpen", [True, False])
+def test_truth_of_a_drawn_degradation_is_what_networks_are_trained_towards(photos, sharpen):
+    degradation = SecondOrder(4, sharpen=sharpen)
+    case = next(iter(Seeded(4, degradation).cases(photos)))
+    photo = to_tensor(photos / case.name, 4)
+    assert torch.equal(case.hr, degradation.target(photo))
+    assert torch.equal(case.hr, photo) != sharpen
 
 
 def test_pairs_of_another_scale_are_named(photos, tmp_path):
