@@ -16,6 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import Timer
 from rich.console import Console
 from rich.table import Table
 
@@ -54,15 +55,13 @@ def train(cfg: DictConfig) -> float:
     trainer = build_trainer(cfg, run)
     datamodule = instantiate(cfg.data)
     module = instantiate(cfg.method)
-    started = time.monotonic()
     try:
         trainer.fit(module, datamodule, ckpt_path=checkpoint_to_resume(cfg, run), weights_only=True)
     except TrainingInterrupted as error:
         sys.exit(f"\n{error}\ngo on with: python -m realsr_mod.train resume={_shown(run)}")
-    seconds = time.monotonic() - started
     metrics = trainer.validate(module, datamodule, verbose=False)[0]
     if trainer.is_global_zero:
-        summary = release(cfg, run, module, trainer, metrics, seconds)
+        summary = release(cfg, run, module, trainer, metrics)
         show(summary, run)
     return metrics["val/psnr_y"]
 
@@ -93,7 +92,7 @@ def build_trainer(cfg: DictConfig, run: Path) -> pl.Trainer:
     return instantiate(
         cfg.trainer,
         enable_progress_bar=sys.stdout.isatty(),
-        callbacks=[instantiate(callback) for callback in cfg.callbacks.values() if callback],
+        callbacks=[Timer(), *(instantiate(callback) for callback in cfg.callbacks.values() if callback)],
         logger=instantiate(cfg.logger),
         plugins=[AtomicCheckpointIO()],
         use_distributed_sampler=False,
@@ -113,12 +112,12 @@ def release(
     module: pl.LightningModule,
     trainer: pl.Trainer,
     metrics: dict[str, float],
-    seconds: float,
 ) -> dict[str, Any]:
     """Write the model and `summary.json` into the run folder; returns the summary."""
     resolved = OmegaConf.to_container(cfg, resolve=True)
     degradation = resolved["degradation"] if trainer.datamodule.degradation is not None else None  # None: real pairs
     info = {"name": cfg.name, "method": resolved["method"]["_target_"], "degradation": degradation}
+    seconds = next(callback for callback in trainer.callbacks if isinstance(callback, Timer)).time_elapsed()
     model = save_model(module.network, run / "model", resolved["network"], info)
     summary = {
         "name": cfg.name,
@@ -127,7 +126,7 @@ def release(
         "bicubic_psnr_y": metrics["val/bicubic_psnr_y"],
         "bicubic_ssim_y": metrics["val/bicubic_ssim_y"],
         "steps": trainer.global_step,
-        "seconds": round(seconds, 1),
+        "seconds": round(seconds, 1),  # of all its processes, if it was resumed
         "model": str(model.relative_to(run)),
         "parameters": sum(p.numel() for p in module.network.parameters()),
         "seed": cfg.seed,

@@ -97,9 +97,14 @@ def test_ctrl_c_saves_and_the_run_alone_is_enough_to_go_on(run, tmp_path):
     assert status == 1
     folder = only(tmp_path, "runs/kdsr_student/*")
     assert f"resume={folder.relative_to(tmp_path)}" in output
-    assert 0 < torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] < 150
+    state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert 0 < state["global_step"] < 150
+    state["callbacks"]["Timer"]["time_elapsed"]["train"] = 1000.0  # as if the first process had trained for long
+    torch.save(state, folder / "checkpoints" / "last.ckpt")
     run("train", f"resume={folder}")
-    assert json.loads((folder / "summary.json").read_text())["steps"] == 150
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["steps"] == 150
+    assert 1000 < summary["seconds"] < 1200
     assert list(folder.glob("metrics_before_*.csv"))
 
 
