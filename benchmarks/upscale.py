@@ -1,7 +1,8 @@
 """Peak memory and seconds of upscaling, for small models with random weights: `python benchmarks/upscale.py`.
 
 Each row runs in a process of its own, so that peaks do not add up; memory is what the process takes above what it
-held with the model loaded and the picture decoded on disk.
+held with the model loaded and the picture still on disk. Seconds are by the clock; `cpu_s`, of all threads together, is
+what a busy machine does not inflate.
 """
 
 import argparse
@@ -15,22 +16,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 
+from realsr_mod.config import CONF_DIR
 from realsr_mod.inference.image_io import Picture, read_picture
 from realsr_mod.inference.image_save import write_picture
 from realsr_mod.inference.upscaler import Upscaler
-from realsr_mod.methods.kdsr.network import KDSRNet
-from realsr_mod.methods.mmrealsr.network import MMRealSRNet
+from realsr_mod.types import SRNetwork
 
-NETWORKS = {
-    "kdsr_tiny": lambda: KDSRNet(4, channels=8, encoder_blocks=1, restorer_blocks=2),
-    "kdsr": lambda: KDSRNet(4, channels=32, encoder_blocks=2, restorer_blocks=8),
-    "mmrealsr": lambda: MMRealSRNet(
-        4, channels=32, num_blocks=4, growth=16, estimator_widths=(32, 32, 32, 64), estimator_blocks=(1, 1, 1, 1)
-    ),
-}
+
+def build(name: str) -> SRNetwork:
+    """The network that `network=NAME` trains, at x4."""
+    config = OmegaConf.create({"scale": 4, "network": OmegaConf.load(CONF_DIR / "network" / f"{name}.yaml")})
+    return instantiate(config.network)
 
 
 def resident_bytes() -> int:
@@ -41,7 +42,7 @@ def resident_bytes() -> int:
 def measure(name: str, width: int, height: int, tile: str, queue: multiprocessing.Queue) -> None:
     """Read, upscale and write one picture, as the command does; puts the figures on `queue`."""
     torch.manual_seed(0)
-    upscaler = Upscaler(NETWORKS[name](), tile=tile)
+    upscaler = Upscaler(build(name), tile=tile)
     upscaler(np.zeros((40, 40, 3), np.uint8))  # what torch sets up once
     with tempfile.TemporaryDirectory() as folder:
         y, x = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -56,12 +57,12 @@ def measure(name: str, width: int, height: int, tile: str, queue: multiprocessin
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), time.process_time()
         picture = read_picture(Path(folder) / "in.png")
         result = upscaler(picture)
         upscaled = time.perf_counter()
         write_picture(Path(folder) / "out.png", result)
-        written = time.perf_counter()
+        written, cpu_ended = time.perf_counter(), time.process_time()
         ended.set()
         watcher.join()
     queue.put(
@@ -71,6 +72,7 @@ def measure(name: str, width: int, height: int, tile: str, queue: multiprocessin
             "tile": upscaler.tile or "none",
             "upscale_s": round(upscaled - started, 1),
             "write_s": round(written - upscaled, 1),
+            "cpu_s": round(cpu_ended - cpu_started, 1),
             "peak_gb": round((peak[0] - idle) / 1e9, 2),
         }
     )
@@ -78,7 +80,7 @@ def measure(name: str, width: int, height: int, tile: str, queue: multiprocessin
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", nargs="+", default=["kdsr", "mmrealsr"], choices=NETWORKS)
+    parser.add_argument("--models", nargs="+", default=["kdsr_s", "mmrealsr_s"], help="files of conf/network")
     parser.add_argument("--sizes", nargs="+", default=["512x512", "2000x1500", "6000x4000"], metavar="WxH")
     parser.add_argument("--tiles", nargs="+", default=["auto"], help="auto, 0 or a side in pixels")
     parser.add_argument("--output", type=Path, help="also write the figures as JSON")
