@@ -15,7 +15,8 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def serve(
     model: Annotated[
-        list[Path] | None, typer.Option(help="Run or model folder, or official checkpoint; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Offer this first: run or model folder, official checkpoint, name; repeatable."),
     ] = None,
     runs: Annotated[Path, typer.Option(help="Where trained models are looked for.")] = Path("runs"),
     host: Annotated[str, typer.Option(help="0.0.0.0 lets other computers in.")] = "127.0.0.1",
@@ -24,15 +25,8 @@ def serve(
     max_megapixels: Annotated[float, typer.Option(min=0, help="Refuse larger photos.")] = 4,
     max_upload_mb: Annotated[int, typer.Option(min=1, help="Refuse larger files.")] = 20,
 ) -> None:
-    """Open a web page that upscales photos."""
-    from realsr_mod.upscale import NO_MODEL
-
+    """Open a web page that upscales photos with the models of the zoo and those trained here."""
     logging.basicConfig(level=logging.WARNING)
-    given = model or []
-    models = [*given, *(run for run in trained_models(runs) if run.resolve() not in [path.resolve() for path in given])]
-    if not models:
-        console.print(f"[red]error:[/] {escape(NO_MODEL)}")
-        raise typer.Exit(1)
     try:
         from realsr_mod.inference.page import CSS, THEME, build_page
     except ModuleNotFoundError as error:
@@ -43,6 +37,7 @@ def serve(
     from realsr_mod.inference.studio import Studio
 
     try:
+        models = offered_models(model or [], runs)
         page = build_page(Studio(models, int(max_megapixels * 1e6), device=device))
     except (ValueError, OSError) as error:
         console.print(f"[red]error:[/] {escape(str(error))}")
@@ -60,12 +55,21 @@ def serve(
     )
 
 
-def trained_models(runs: Path) -> list[Path]:
-    """Finished runs whose models work on a photo alone (no teachers), newest first."""
-    from realsr_mod.runs import finished_runs
-    from realsr_mod.weights.release import read_config
+def offered_models(given: list[str], runs: Path) -> list[Path]:
+    """The models that are given, then the zoo's, its default first, then those trained under `runs`, newest first.
 
-    return [run for run in finished_runs(runs) if not read_config(run)["network"].get("sees_hr", False)]
+    Teachers, which do not work on a photo alone, are left out. Raises FileNotFoundError for a model that is not there.
+    """
+    from realsr_mod.runs import finished_runs
+    from realsr_mod.weights.catalog import entries
+    from realsr_mod.weights.release import is_checkpoint, locate, model_folder, read_config
+
+    trained = [run for run in finished_runs(runs) if not read_config(run)["network"].get("sees_hr", False)]
+    found = [*map(locate, given), *(entry.folder for entry in entries()), *trained]
+    by_place: dict[Path, Path] = {}
+    for path in found:
+        by_place.setdefault((path if is_checkpoint(path) else model_folder(path)).resolve(), path)
+    return list(by_place.values())
 
 
 if __name__ == "__main__":

@@ -21,3 +21,13 @@ def cpu_has_amx() -> bool:
     return (
         bool(torch.cpu.get_capabilities().get("amx_bf16", False)) if hasattr(torch.cpu, "get_capabilities") else False
     )
+
+
+def describe(device: torch.device) -> str:
+    """What computes, in words, for figures of speed: the GPU's name, or the CPU's threads and instructions."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type == "cpu":
+        threads = torch.get_num_threads()
+        return f"CPU, {threads} thread{'s' if threads > 1 else ''}, {torch.backends.cpu.get_cpu_capability()}"
+    return device.type

@@ -16,13 +16,13 @@ from rich.table import Table
 from torch import Tensor
 
 from realsr_mod.degradations.resize import resize
-from realsr_mod.devices import best_precision
+from realsr_mod.devices import best_precision, describe
 from realsr_mod.entry import run_command
 from realsr_mod.inference.resources import pick_device
 from realsr_mod.metrics import psnr_y, ssim_y
 from realsr_mod.protocols import Case
 from realsr_mod.types import SRNetwork
-from realsr_mod.weights.release import load_model, write_json
+from realsr_mod.weights.release import is_checkpoint, load_model, read_config, write_json
 
 
 def evaluate(cfg: DictConfig) -> float:
@@ -48,14 +48,27 @@ def evaluate(cfg: DictConfig) -> float:
     show(cfg, network, summary)
     output = Path(cfg.output or Path(HydraConfig.get().runtime.output_dir) / "evaluation.json")
     output.parent.mkdir(parents=True, exist_ok=True)
-    content = {"model": str(cfg.model), "scale": cfg.scale, "precision": precision, "device": str(device)}
-    write_json(output, {**content, "summary": summary, "pictures": results})
+    write_json(output, {**circumstances(cfg, precision, device), "summary": summary, "pictures": results})
     print(f"written to {output}")
     return next(row["psnr_y"] for row in summary if row["set"] == "all")
 
 
+def circumstances(cfg: DictConfig, precision: str, device: torch.device) -> dict[str, Any]:
+    """What was measured, how and where; a model released here by the hash of its weights as well."""
+    released = cfg.model != "bicubic" and not is_checkpoint(cfg.model)
+    return {
+        "model": str(cfg.model),
+        "sha256": read_config(cfg.model).get("sha256") if released else None,
+        "protocol": HydraConfig.get().runtime.choices.protocol,
+        "scale": cfg.scale,
+        "precision": precision,
+        "device": str(device),
+        "machine": describe(device),
+    }
+
+
 def measure(network: SRNetwork | None, case: Case, device: torch.device, bf16: bool) -> dict[str, float]:
-    """PSNR-Y and SSIM-Y of the network's picture and of bicubic's, and the network's seconds."""
+    """PSNR-Y and SSIM-Y of the network's picture and of bicubic's, its megapixels and the network's seconds."""
     lr, hr = case.lr.to(device), case.hr.to(device)
     scale = hr.shape[-1] // lr.shape[-1]
     bicubic = resize(lr, scale=scale)
@@ -68,7 +81,8 @@ def measure(network: SRNetwork | None, case: Case, device: torch.device, bf16: b
     of_network = of_bicubic
     if network is not None:
         of_network = {"psnr_y": psnr_y(sr, hr, scale).item(), "ssim_y": ssim_y(sr, hr, scale).item()}
-    return {**of_network, **{f"bicubic_{name}": value for name, value in of_bicubic.items()}, "seconds": seconds}
+    compared = {f"bicubic_{name}": value for name, value in of_bicubic.items()}
+    return {**of_network, **compared, "seconds": seconds, "megapixels": hr.shape[-2] * hr.shape[-1] / 1e6}
 
 
 @torch.inference_mode()
@@ -87,7 +101,7 @@ def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for name in dict.fromkeys(result["set"] for result in results):
         groups[name, "mean"] = [result for result in results if result["set"] == name]
     groups["all", "mean"] = results
-    figures = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "seconds")
+    figures = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "seconds", "megapixels")
     return [
         {"set": name, "condition": condition, "cases": len(group)}
         | {figure: sum(result[figure] for result in group) / len(group) for figure in figures}

@@ -8,11 +8,11 @@ import torch
 from omegaconf import DictConfig
 
 from realsr_mod.entry import run_command
-from realsr_mod.runs import newest_model
 from realsr_mod.types import SRNetwork
+from realsr_mod.weights.catalog import in_zoo
 from realsr_mod.weights.official import read_official, to_official
 from realsr_mod.weights.onnx_export import export_onnx
-from realsr_mod.weights.release import is_checkpoint, load_model, read_config, save_model
+from realsr_mod.weights.release import is_checkpoint, load_model, locate, read_config, save_model
 
 FORMATS = ("safetensors", "onnx", "official")
 
@@ -21,11 +21,9 @@ def export(cfg: DictConfig) -> Path:
     """Write `cfg.model` in `cfg.format` into the folder `cfg.output`; returns the written file."""
     if cfg.format not in FORMATS:
         raise ValueError(f"format must be {', '.join(FORMATS)}, got {cfg.format!r}")
-    source = Path(cfg.model) if cfg.model else newest_model()
-    if source is None:
-        raise FileNotFoundError("no trained model under runs/; give model= a run folder or an official checkpoint")
+    source = locate(cfg.model)
     network, info = _load(source)
-    folder = Path(cfg.output) if cfg.output else (source.parent if source.is_file() else source) / "export"
+    folder = Path(cfg.output) if cfg.output else _beside(source)
     folder.mkdir(parents=True, exist_ok=True)
     if cfg.format == "onnx":
         path = folder / "model.onnx"
@@ -41,6 +39,13 @@ def export(cfg: DictConfig) -> Path:
         path = save_model(network, folder, info.pop("network"), info)
     print(f"{source} written to {path}")
     return path
+
+
+def _beside(source: Path) -> Path:
+    """Where an exported model goes by default: `export` beside it; for the zoo, whose folder is the package's, here."""
+    if in_zoo(source):
+        return Path("export") / source.name
+    return (source.parent if source.is_file() else source) / "export"
 
 
 def _load(source: Path) -> tuple[SRNetwork, dict[str, Any]]:

@@ -22,7 +22,7 @@ from rich.table import Table
 
 import realsr_mod
 from realsr_mod.checkpointing import AtomicCheckpointIO, TrainingInterrupted
-from realsr_mod.devices import best_precision
+from realsr_mod.devices import best_precision, describe
 from realsr_mod.entry import USER_ERRORS, explain, run_command
 from realsr_mod.runs import FAILURE_NAME, LAST_CHECKPOINT, SUMMARY_NAME, resolve_prerequisites, run_lock
 from realsr_mod.weights.release import save_model, write_json
@@ -133,6 +133,7 @@ def release(
         "prerequisites": {key: cfg[key] for key in cfg.prerequisites},
         "precision": cfg.trainer.precision,
         "device": str(trainer.strategy.root_device),
+        "machine": describe(trainer.strategy.root_device),
         "skipped_pictures": trainer.datamodule.skipped_pictures,
         "versions": {
             "realsr_mod": realsr_mod.__version__,

@@ -1,4 +1,4 @@
-"""Command: make photos larger and better. `python -m realsr_mod.upscale photo.jpg -o out/`, or `realsr-upscale`."""
+"""Command: make photos larger and better. `python -m realsr_mod.upscale photo.jpg`, or `realsr-upscale photo.jpg`."""
 
 import logging
 from enum import StrEnum
@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from realsr_mod.weights import catalog
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` and a misspelt option need not wait for it
     from realsr_mod.inference.batch import Enlarge, Job, Outcome, Settings
     from realsr_mod.inference.upscaler import Upscaler
-
-NO_MODEL = """no trained model under runs/. Train one, it takes minutes on a laptop:
-    python -m realsr_mod.train experiment=kdsr_student
-or give --model a run folder, or a checkpoint file of KDSR, MM-RealSR or Real-ESRGAN."""
 
 console = Console(stderr=True, soft_wrap=True)
 
@@ -49,13 +49,34 @@ def option(text: str, *names: str, **limits: float) -> typer.models.OptionInfo:
     return typer.Option(*names, help=text, **limits)
 
 
+def list_models(wanted: bool) -> None:
+    """Print the zoo as a table and end the command, if that is wanted."""
+    if not wanted:
+        return
+    table = Table("name", "×", "size", "sliders", "over bicubic", "made for", box=box.SIMPLE, pad_edge=False)
+    for entry in catalog.entries():
+        gains = "\n".join(f"{gain:+.2f} dB {protocol}" for protocol, gain in entry.gains().items())
+        name = f"{entry.name}\n(default)" if entry.name == catalog.DEFAULT_MODEL else entry.name
+        size, sliders = f"{entry.parameters / 1e6:.2f} M", " ".join(entry.sliders)
+        table.add_row(name, str(entry.scale), size, sliders or "–", gains or "–", escape(entry.made_for))
+    out = Console()
+    out.print(table)
+    out.print(f"all figures, training data, licence: {catalog.ZOO_DIR}/NAME/README.md", soft_wrap=True)
+    raise typer.Exit
+
+
+ListOption = Annotated[
+    bool, typer.Option("--list", help="Show the models of the zoo.", is_eager=True, callback=list_models)
+]
+
+
 @app.command()
 def upscale(
     photos: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", metavar="PHOTO|FOLDER…")],
-    output: Annotated[Path, option("Folder for the results.", "--output", "-o")],
+    output: Annotated[Path, option("Folder for the results.", "--output", "-o")] = Path("upscaled"),
     model: Annotated[
-        Path | None, option("Run or model folder, or official checkpoint. Default: newest trained.")
-    ] = None,
+        str, option("Name (see --list), run or model folder, official checkpoint; newest: the newest trained run.")
+    ] = catalog.DEFAULT_MODEL,
     blur: Annotated[float | None, option("Degree of blur to undo. Default: estimated.", min=0, max=1)] = None,
     noise: Annotated[float | None, option("Degree of noise to remove. Default: estimated.", min=0, max=1)] = None,
     outscale: Annotated[float | None, option("How much larger. Default: the model's own scale.")] = None,
@@ -67,6 +88,7 @@ def upscale(
     compare: Annotated[bool, option("Also write NAME_compare.png: before, after.", "--compare")] = False,
     overwrite: Annotated[bool, option("Make results anew that exist already.", "--overwrite")] = False,
     max_megapixels: Annotated[float, option("Refuse larger pictures: they may be bombs.", min=0)] = 100,
+    list_: ListOption = False,
 ) -> None:
     """Make photos larger and better with a trained model."""
     from realsr_mod.inference.batch import Settings, plan
@@ -94,16 +116,15 @@ def upscale(
         raise typer.Exit(1)
 
 
-def load(model: Path | None, **settings: object) -> "Upscaler":
-    """The given model, else the newest one that was trained here; says which."""
+def load(model: str, **settings: object) -> "Upscaler":
+    """The model that is meant; says which it is."""
     from realsr_mod.inference.upscaler import Upscaler
-    from realsr_mod.runs import newest_model
+    from realsr_mod.weights.release import locate
 
-    found = model or newest_model()
-    if found is None:
-        raise FileNotFoundError(NO_MODEL)
-    upscaler = Upscaler.load(found, **settings)
-    console.print(f"model: {escape(str(found))} (×{upscaler.scale}, {upscaler.device})")
+    path = locate(model)
+    upscaler = Upscaler.load(path, **settings)
+    shown = f"{path.name} of the zoo" if catalog.in_zoo(path) else path
+    console.print(f"model: {escape(str(shown))} (×{upscaler.scale}, {upscaler.device})")
     return upscaler
 
 

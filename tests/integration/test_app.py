@@ -189,9 +189,10 @@ def test_bad_file_gets_a_clear_message(page, name, content, message):
     assert not re.search(r"Traceback|/tmp|/home|site-packages|\.py|secret_server_folder", shown)
 
 
-def test_without_models_it_says_how_to_get_one(tmp_path):
+def test_a_model_that_is_not_there_is_named(tmp_path):
     pytest.importorskip("gradio", reason="the web page's extra is not installed: pip install 'realsr-mod[app]'")
-    done = subprocess.run([sys.executable, "-m", "realsr_mod.app"], cwd=tmp_path, capture_output=True, text=True)
+    command = [sys.executable, "-m", "realsr_mod.app", "--model", "nowhere"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "python -m realsr_mod.train experiment=" in done.stderr
+    assert "nowhere: no model here" in done.stderr
     assert "Traceback" not in done.stderr

@@ -3,10 +3,13 @@
 import subprocess
 import sys
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
 from commands import environment
+
+from realsr_mod.weights.catalog import CONFIG_NAME, WEIGHTS_NAME, zoo_names
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,6 +30,11 @@ def test_the_wheel_brings_its_configuration_and_works_anywhere(tmp_path):
     ]
     subprocess.run(build, check=True, timeout=120)
     (wheel,) = tmp_path.glob("realsr_mod-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        sizes = {item.filename: item.file_size for item in archive.infolist() if "/weights/zoo/" in item.filename}
+    needed = {f"realsr_mod/weights/zoo/{name}/{file}" for name in zoo_names() for file in (WEIGHTS_NAME, CONFIG_NAME)}
+    assert needed <= sizes.keys()
+    assert sum(sizes.values()) < 16e6
     # A new environment that sees this one's packages, but not the editable install of the repository.
     venv.create(tmp_path / "env", with_pip=False)
     site = next((tmp_path / "env").glob("lib/python*/site-packages"))

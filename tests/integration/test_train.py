@@ -45,6 +45,10 @@ def test_main_job_trains_a_teacher_then_a_student_and_leaves_everything(run, tmp
     run("evaluate", f"model={student}", f"data.root={student / 'pictures'}", "protocol=bicubic", "output=figures.json")
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert {row["condition"] for row in figures["summary"]} == {"no blur", "mean"}
+    assert figures["protocol"] == "bicubic"
+    assert figures["sha256"] == json.loads((student / "model" / "config.json").read_text())["sha256"]
+    width, height = Image.open(student / "pictures" / "latest.png").size
+    assert figures["pictures"][0]["megapixels"] == pytest.approx(width // 4 * 4 * (height // 4 * 4) / 1e6)
 
 
 @pytest.mark.slow

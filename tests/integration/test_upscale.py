@@ -154,22 +154,18 @@ def test_impossible_wishes_end_in_one_sentence(models, photos, tmp_path, argumen
     assert "Traceback" not in output
 
 
-def test_without_a_model_it_says_how_to_get_one(photos, tmp_path, monkeypatch):
+def test_newest_is_the_newest_run_and_named(models, photos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, output = run(photos, "-o", tmp_path / "out")
-    assert code == 1
-    assert "python -m realsr_mod.train experiment=kdsr_student" in output
-
-
-def test_without_model_the_newest_is_taken_and_named(models, photos, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+    code, output = run(photos / "a b.png", "--model", "newest")
+    assert (code, "no trained model under runs/" in output) == (1, True)
     run_folder = tmp_path / "runs" / "kdsr" / "1"
     run_folder.mkdir(parents=True)
     (run_folder / "model").symlink_to(models / "kdsr" / "model")
     (run_folder / "summary.json").write_text("{}")
-    code, output = run(photos / "a b.png", "-o", "out")
+    code, output = run(photos / "a b.png", "--model", "newest")
     assert code == 0, output
     assert "model: runs/kdsr/1" in output
+    assert (tmp_path / "upscaled" / "a b.png").is_file()
 
 
 def test_the_real_command_starts_light(models, photos, tmp_path):

@@ -15,6 +15,7 @@ from realsr_mod.inference.compare import same_size_previews
 from realsr_mod.inference.image_io import Picture, decode_picture
 from realsr_mod.inference.image_save import fit_format, write_picture
 from realsr_mod.inference.upscaler import Upscaler
+from realsr_mod.weights.catalog import in_zoo
 
 PREVIEW_SIDE_PX = 1600
 EXAMPLE_SIDE_PX = 128
@@ -83,11 +84,11 @@ class Studio:
 
 
 def _named(models: Sequence[Path]) -> dict[str, Path]:
-    """Names without the folders they lie in: `kdsr_student · 2026-01-31 12:00`, `RealESRGAN_x4plus`."""
+    """Names without the folders they lie in: `kdsr_student · 2026-01-31 12:00`, `RealESRGAN_x4plus`, `kdsr-real-x4`."""
     named: dict[str, Path] = {}
     for path in models:
         run = path.resolve().parent if path.name in ("model", "export") else path.resolve()
-        name = run.stem if path.is_file() else f"{run.parent.name} · {run.name}"
+        name = run.stem if path.is_file() else path.name if in_zoo(path) else f"{run.parent.name} · {run.name}"
         name = re.sub(r"(\d{4}-\d\d-\d\d)_(\d\d)-(\d\d)-\d\d", r"\1 \2:\3", name)
         copies = sum(other == name or other.startswith(f"{name} (") for other in named)
         named[f"{name} ({copies + 1})" if copies else name] = path

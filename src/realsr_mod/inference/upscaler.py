@@ -17,6 +17,7 @@ from realsr_mod.inference.pixels import ImageType, Source, apply_to_pixels, enla
 from realsr_mod.inference.resources import halved, memory_budget, pick_device, pick_dtype
 from realsr_mod.inference.tiling import Tiling, bytes_per_pixel, fitting_side, run_tiles
 from realsr_mod.types import SRNetwork
+from realsr_mod.weights.catalog import DEFAULT_MODEL
 from realsr_mod.weights.release import load_model
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ EMBED_PIXELS = 2_000_000
 class Upscaler:
     """Enlarges and restores pictures with one network.
 
-        upscaler = Upscaler.load("runs/mmrealsr/2026-01-31_12-00-00")
+        upscaler = Upscaler.load("runs/mmrealsr/2026-01-31_12-00-00")  # or of the zoo: Upscaler.load()
         better = upscaler(Image.open("photo.jpg"), noise=0.7)
 
     Args:
@@ -61,8 +62,8 @@ class Upscaler:
         self.tile = self._auto_tile() if tile == "auto" else Tiling(int(tile), overlap).tile
 
     @classmethod
-    def load(cls, path: str | Path, **settings: object) -> "Upscaler":
-        """From a run folder, a model folder or one of the papers' checkpoints; `settings` as the constructor's."""
+    def load(cls, path: str | Path = DEFAULT_MODEL, **settings: object) -> "Upscaler":
+        """From whatever `load_model` takes, by default a model of the zoo; `settings` as the constructor's."""
         return cls(load_model(path), **settings)
 
     @classmethod

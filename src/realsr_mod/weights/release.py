@@ -1,5 +1,7 @@
 """The released form of a model: `model.safetensors` with `config.json` beside it, written and read without pickle."""
 
+import difflib
+import hashlib
 import importlib
 import json
 import os
@@ -13,9 +15,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from realsr_mod.types import SRNetwork
+from realsr_mod.weights import catalog
+from realsr_mod.weights.catalog import CONFIG_NAME, NEWEST, WEIGHTS_NAME
 
-WEIGHTS_NAME = "model.safetensors"
-CONFIG_NAME = "config.json"
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
 
 
@@ -23,7 +25,7 @@ def save_model(network: SRNetwork, folder: str | Path, network_config: dict[str,
     """Write a network's weights and config into `folder`, each file atomically. Returns the weights' path.
 
     Args:
-        network: what to release.
+        network: what to release; one in half precision is stored so, and loads as float32.
         network_config: `_target_` and the constructor's arguments, as in `conf/network/*.yaml`, resolved.
         info: whatever should travel with it (method, degradation, steps, measured figures); plain JSON values.
     """
@@ -32,9 +34,11 @@ def save_model(network: SRNetwork, folder: str | Path, network_config: dict[str,
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     weights = folder / WEIGHTS_NAME
     temporary = weights.with_name(weights.name + ".tmp")
-    temporary.write_bytes(save(state))  # save_file would let nobody else read the file
+    content = save(state)  # save_file would let nobody else read the file
+    temporary.write_bytes(content)
     os.replace(temporary, weights)
-    write_json(folder / CONFIG_NAME, {"network": network_config, **info})
+    config = {"network": network_config, **info, "sha256": hashlib.sha256(content).hexdigest()}
+    write_json(folder / CONFIG_NAME, config)
     return weights
 
 
@@ -64,20 +68,44 @@ def build_network(network_config: dict[str, Any]) -> SRNetwork:
         raise ValueError(f"config gives {target} arguments that it does not take: {error}") from error
 
 
-def model_folder(path: str | Path) -> Path:
-    """The folder of a released model, given that folder, its run's folder, or the weights file in it."""
-    path = Path(path)
+def locate(model: str | Path) -> Path:
+    """The path that a person means by `model`: a path, a name of the zoo, or `newest`. What lies at the path wins.
+
+    Raises FileNotFoundError if `newest` is asked for and nothing has been trained.
+    """
+    path = Path(model)
+    if path.exists():
+        return path
+    if str(model) == NEWEST:
+        from realsr_mod.runs import newest_model  # imports this module
+
+        found = newest_model()
+        if found is None:
+            raise FileNotFoundError(
+                f"{NEWEST}: no trained model under runs/; train one (python -m realsr_mod.train), or give another model"
+            )
+        return found
+    return catalog.ZOO_DIR / path if str(model) in catalog.zoo_names() else path
+
+
+def model_folder(model: str | Path) -> Path:
+    """The folder of a released model, given that folder, its run's folder, the weights file in it, or its name."""
+    path = locate(model)
     for folder in (path, path / "model", path.parent if path.name == WEIGHTS_NAME else path):
         if (folder / WEIGHTS_NAME).is_file() and (folder / CONFIG_NAME).is_file():
             return folder
+    names = catalog.zoo_names()
+    near = difflib.get_close_matches(str(model), names, n=1)
     raise FileNotFoundError(
-        f"{path}: no model here; a model is a folder with {WEIGHTS_NAME} and {CONFIG_NAME}, "
-        "for example the `model` folder that a finished training leaves in its run folder"
+        f"{model}: no model here; "
+        + (f"did you mean {near[0]}? " if near else "")
+        + f"A model is a folder with {WEIGHTS_NAME} and {CONFIG_NAME}, for example the run folder of a finished "
+        f"training; or {NEWEST}, the newest of those; or one of the zoo: {', '.join(names) or 'none is installed'}"
     )
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
-    """The config beside a released model: `network`, and what else its training wrote about it."""
+    """The config beside a released model (see `locate`): `network`, and what else is known about it."""
     file = model_folder(path) / CONFIG_NAME
     try:
         return json.loads(file.read_text())
@@ -95,21 +123,34 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> SRNetwor
     """Load a model in evaluation mode.
 
     Args:
-        path: a run folder, a model folder, or its `model.safetensors`; or a checkpoint file of one of the papers' own
-            programs (see `realsr_mod.weights.official`).
+        path: a run folder, a model folder, or its `model.safetensors`; a name of the zoo; `newest`; or a checkpoint
+            file of one of the papers' own programs (see `realsr_mod.weights.official`).
 
     Raises:
         FileNotFoundError: nothing there.
-        ValueError: weights and config do not fit; the message names the keys.
+        ValueError: weights and config do not fit; the message names the keys. Or the file is not the one released.
     """
     if is_checkpoint(path):
         from realsr_mod.weights.official import load_official  # imports this module
 
         return load_official(path).to(device)
     folder = model_folder(path)
-    network = build_network(read_config(folder)["network"])
+    config = read_config(folder)
+    network = build_network(config["network"])
+    check_hash(folder / WEIGHTS_NAME, config.get("sha256"))  # models of earlier versions have none
     load_state(network, read_checkpoint(folder / WEIGHTS_NAME), source=folder)
     return network.to(device).eval()
+
+
+def check_hash(weights: Path, expected: str | None) -> None:
+    """Raise a ValueError if a weights file is not the one that its config was written with."""
+    found = hashlib.sha256(weights.read_bytes()).hexdigest()
+    if expected is not None and found != expected:
+        raise ValueError(
+            f"{weights}: its SHA-256 is {found}, but {CONFIG_NAME} beside it says {expected}: the file is damaged, or "
+            "another model's. Copy the whole folder again from where it comes from (the zoo's: pip install "
+            "--force-reinstall --no-deps realsr-mod)"
+        )
 
 
 def read_checkpoint(path: str | Path) -> Mapping:

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from realsr_mod.app import trained_models
+from realsr_mod.app import offered_models
 from realsr_mod.inference.image_io import Picture, read_picture
 from realsr_mod.inference.image_save import write_picture
 from realsr_mod.inference.studio import EXAMPLE_SIDE_PX, Studio, example_photos
 from realsr_mod.methods.kdsr.network import KDSRNet
+from realsr_mod.weights import catalog
 from realsr_mod.weights.release import save_model
 
 SIZES = {"scale": 2, "channels": 4, "encoder_blocks": 1, "restorer_blocks": 1}
@@ -47,11 +48,12 @@ def test_download_keeps_16_bits_and_previews_have_one_size(tmp_path):
     assert before.dtype == after.dtype == np.uint8
 
 
-def test_only_models_that_work_on_a_photo_alone_are_offered(tmp_path):
+def test_only_models_that_work_on_a_photo_alone_are_offered(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalog, "ZOO_DIR", tmp_path / "zoo")
     for name, sees_hr in (("student", False), ("teacher", True)):
         release(tmp_path / name / "1" / "model", sees_hr=sees_hr)
         (tmp_path / name / "1" / "summary.json").write_text("{}")
-    assert trained_models(tmp_path) == [tmp_path / "student" / "1"]
+    assert offered_models([], tmp_path) == [tmp_path / "student" / "1"]
 
 
 def test_examples_are_small_and_always_the_same(tmp_path):

@@ -1,0 +1,113 @@
+"""The card of a network of the zoo: what `config.json` says about it, for people, with pictures."""
+
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from realsr_mod.data.photos import embedded_photos
+from realsr_mod.degradations.resize import resize
+from realsr_mod.degradations.stored import build_degradation
+from realsr_mod.pictures import comparison_grid
+from realsr_mod.protocols import to_tensor
+from realsr_mod.rng import picture_generator
+from realsr_mod.weights.catalog import Entry
+from realsr_mod.weights.release import load_model, read_config
+
+CARD_NAME = "README.md"
+PICTURES_NAME = "pictures.jpg"
+PICTURE_SEEDS = (0, 1)  # fixed beforehand, so that nobody picks the flattering ones
+
+_CARD = """# {name}
+
+{made_for}.
+
+| | |
+|---|---|
+| use | `realsr-upscale photo.jpg --model {name}` |
+| network | {method}, ×{scale}, {parameters:.2f} M parameters, {megabytes:.1f} MB{sliders} |
+| trained on | {trained_on} |
+| training | {training} |
+| trained again by | `{command}` |
+| speed | {speed} |
+| licence | {licence} |
+| SHA-256 | `{sha256}` |
+
+## Measured
+
+PSNR-Y (dB) and SSIM-Y, beside bicubic upscaling of the same pictures, by `realsr-evaluate model={name}`.
+
+{measured}
+
+## What it is bad at
+
+{weak_at}
+
+## Pictures
+
+![LR, bicubic, {name}, HR]({pictures})
+
+Photos that it was not trained on, under the first two draws of the degradation that it was trained for.
+"""
+
+
+def render_card(entry: Entry) -> str:
+    """The card as Markdown."""
+    stages = [f"{s['name']}: {s['steps']} steps in {s['seconds'] / 3600:.2f} h ({s['machine']})" for s in entry.stages]
+    speed = [
+        f"{seconds:.2f} s per megapixel of the result ({m})" for m, seconds in entry.seconds_per_megapixel().items()
+    ]
+    return _CARD.format(
+        name=entry.name,
+        made_for=entry.made_for,
+        method=entry.method,
+        scale=entry.scale,
+        parameters=entry.parameters / 1e6,
+        megabytes=entry.weights.stat().st_size / 1e6,
+        sliders=f", sliders {' and '.join(entry.sliders)}" if entry.sliders else "",
+        trained_on=entry.trained_on,
+        training="; ".join(stages),
+        command=entry.command,
+        speed="; ".join(speed) or "not measured",
+        licence=entry.licence,
+        sha256=entry.sha256,
+        measured=_figures(entry),
+        weak_at=entry.weak_at,
+        pictures=PICTURES_NAME,
+    )
+
+
+def _figures(entry: Entry) -> str:
+    """The measured rows as a table; the mean of a single condition would say the same again."""
+    head = [
+        "| protocol | set | condition | PSNR-Y | bicubic | gain | SSIM-Y | bicubic |",
+        "|---|---|---|" + "---:|" * 5,
+    ]
+    lines = []
+    for row in entry.measured:
+        conditions = [r for r in entry.measured if (r["protocol"], r["set"]) == (row["protocol"], row["set"])]
+        if row["condition"] == "mean" and len(conditions) == 2:
+            continue
+        psnr, bicubic = row["psnr_y"], row["bicubic_psnr_y"]
+        lines.append(
+            f"| {row['protocol']} | {row['set']} | {row['condition']} | {psnr:.2f} | {bicubic:.2f} "
+            f"| {psnr - bicubic:+.2f} | {row['ssim_y']:.4f} | {row['bicubic_ssim_y']:.4f} |"
+        )
+    return "\n".join([*head, *lines] if lines else ["Not yet."])
+
+
+@torch.no_grad()
+def draw_pictures(folder: Path) -> Image.Image:
+    """LR, bicubic, the network's result and HR of the embedded validation photos."""
+    network, config = load_model(folder), read_config(folder)
+    # MM-RealSR's training makes five versions of each picture by the pipeline that it names.
+    degradation = build_degradation(config["degradation"].get("pipeline", config["degradation"]))
+    rows = []
+    for path in embedded_photos()[1]:
+        for seed in PICTURE_SEEDS:
+            photo = to_tensor(path, network.scale)
+            params = degradation.sample(tuple(photo.shape), picture_generator(seed, path.name))
+            lr = degradation(photo, params)
+            row = {"LR": lr, "bicubic": resize(lr, scale=network.scale), config["name"]: network(lr)}
+            rows.append({key: picture[0] for key, picture in (row | {"HR": degradation.target(photo)}).items()})
+    return comparison_grid(rows, network.scale, crop_px=192)
