@@ -99,7 +99,7 @@ def model_folder(model: str | Path) -> Path:
     raise FileNotFoundError(
         f"{model}: no model here; "
         + (f"did you mean {near[0]}? " if near else "")
-        + f"A model is a folder with {WEIGHTS_NAME} and {CONFIG_NAME}, for example the run folder of a finished "
+        + f"a model is a folder with {WEIGHTS_NAME} and {CONFIG_NAME}, for example the run folder of a finished "
         f"training; or {NEWEST}, the newest of those; or one of the zoo: {', '.join(names) or 'none is installed'}"
     )
 

@@ -26,7 +26,7 @@ FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "seconds", "m
 NOT_REPEATED = ("data.root=", "runs_dir=", "resume=", "hydra.", "hydra/")  # where things lay on one machine
 
 console = Console(soft_wrap=True)
-app = typer.Typer(add_completion=False, help=__doc__)
+app = typer.Typer(add_completion=False, help="Make a network of the zoo out of a finished run, and write its card.")
 
 
 @app.command()
