@@ -41,12 +41,12 @@ def steps_of(run: Path) -> int:
     return json.loads((run / SUMMARY_NAME).read_text())["steps"]
 
 
-def measured(run: Path, photos: Path) -> dict[str, float]:
-    """Mean figures of a run's model on `photos` under isotropic blur; measured once, kept in the run's folder."""
-    output = run / f"iso_{photos.name}.json"
+def measured(run: Path, photos: Path, protocol: str = "iso") -> dict[str, float]:
+    """Mean figures of a run's model on `photos` under a protocol; measured once, kept in the run's folder."""
+    output = run / f"{protocol}_{photos.name}.json"
     if not output.is_file():
         place = f"hydra.run.dir={run / 'evaluation'}"
-        command("evaluate", f"model={run}", f"data.root={photos}", "protocol=iso", f"output={output}", place)
+        command("evaluate", f"model={run}", f"data.root={photos}", f"protocol={protocol}", f"output={output}", place)
     return next(row for row in json.loads(output.read_text())["summary"] if row["set"] == "all")
 
 

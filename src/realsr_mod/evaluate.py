@@ -89,8 +89,8 @@ def measure(network: SRNetwork | None, case: Case, device: torch.device, bf16: b
 def super_resolve(network: SRNetwork, lr: Tensor, hr: Tensor, bf16: bool) -> Tensor:
     """Run the network on one picture; a teacher, which reads the truth as well, gets it."""
     with torch.autocast(lr.device.type, dtype=torch.bfloat16, enabled=bf16):
-        embedding = network.embed(lr, hr) if network.sees_hr else network.embed(lr)
-        return network.restore(lr, embedding).float()
+        sr = network.restore(lr, network.embed(lr, hr)) if network.sees_hr else network(lr)
+        return sr.float()
 
 
 def summarise(results: list[dict[str, Any]]) -> list[dict[str, Any]]:

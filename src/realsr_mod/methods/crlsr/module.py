@@ -21,16 +21,16 @@ _PLACES = 104  # keeps these seeds apart from those drawn for other purposes
 class CRLSR(SRModule):
     """L1 + λ_bc L_bc + λ_cc L_cc + λ_rec L_rec. A term of weight 0 is neither computed nor are its parts trained.
 
-    Beside the network (remover and restorer) this trains, as members of its own: `details_remover`, which reads HR, with
-    the `projection` that both removers' features pass for L_bc; and `extractor` with `decoder` for L_cc and L_rec. They
-    are in the training's checkpoint, not in the released model.
+    Beside the network (remover and restorer) this trains, as members of its own: `details_remover`, which reads HR,
+    with the `projection` that both removers' features pass for L_bc; and `extractor` with `decoder` for L_cc and
+    L_rec. They are in the training's checkpoint, not in the released model.
 
     Args:
         network: remover and restorer.
         bidirectional_weight: λ_bc, features of LR and HR agree where they are of one place.
         conditional_weight: λ_cc, features of SR come near those of HR, away from what LR and HR share.
         reconstruction_weight: λ_rec, L1 of the decoder's picture of HR, made of the extractor's features.
-        temperature: τ of both contrasts.
+        bidirectional_temperature, conditional_temperature: τ of the two contrasts.
         num_places: M, places of each picture that are drawn for the contrasts; fewer where the picture has fewer.
         projection_dim: P, length of the vectors that are compared.
         extractor_blocks: residual blocks of the extractor, and of the decoder.
@@ -44,7 +44,8 @@ class CRLSR(SRModule):
         bidirectional_weight: float = 0.01,
         conditional_weight: float = 0.01,
         reconstruction_weight: float = 1.0,
-        temperature: float = 0.07,
+        bidirectional_temperature: float = 0.07,
+        conditional_temperature: float = 0.07,
         num_places: int = 256,
         projection_dim: int = 64,
         extractor_blocks: int = 2,
@@ -52,8 +53,11 @@ class CRLSR(SRModule):
         **training: Any,
     ) -> None:
         super().__init__(network, **training)
-        if not temperature > 0:
-            raise ValueError(f"temperature must be positive, got {temperature}")
+        if not min(bidirectional_temperature, conditional_temperature) > 0:
+            raise ValueError(
+                f"temperatures must be positive, got bidirectional_temperature={bidirectional_temperature}, "
+                f"conditional_temperature={conditional_temperature}"
+            )
         if num_places < 2:
             raise ValueError(f"num_places must be at least 2, or there is nothing to contrast with; got {num_places}")
         self.weights = {
@@ -64,7 +68,9 @@ class CRLSR(SRModule):
         for name, weight in self.weights.items():
             if not weight >= 0:
                 raise ValueError(f"{name}_weight must be at least 0, got {weight}")
-        self.temperature, self.num_places, self.seed = temperature, num_places, seed
+        self.bidirectional_temperature = bidirectional_temperature
+        self.conditional_temperature = conditional_temperature
+        self.num_places, self.seed = num_places, seed
         scale, channels = network.scale, network.channels
         self.details_remover = Encoder(scale, channels, len(network.remover.body) - 1)
         self.projection = ProjectionHead(channels, projection_dim)
@@ -83,21 +89,22 @@ class CRLSR(SRModule):
         terms = {"pixel": self.pixel_loss(sr, batch.hr)}
         if self.weights["bidirectional"]:
             high_BMP = self.projection(at_places(self.details_remover(batch.hr), places_BM))
-            terms["bidirectional"] = bidirectional_contrast(low_BMP, high_BMP, self.temperature)
+            terms["bidirectional"] = bidirectional_contrast(low_BMP, high_BMP, self.bidirectional_temperature)
             self.log_collapse("encoding", low_BMP, high_BMP)
         if self.weights["conditional"] or self.weights["reconstruction"]:
             true_BPHW = self.extractor(batch.hr)
         if self.weights["conditional"]:
             restored_BMP, true_BMP = (at_places(z, places_BM) for z in (self.extractor(sr), true_BPHW))
-            condition_BMP = low_BMP.detach()
-            terms["conditional"] = conditional_contrast(restored_BMP, true_BMP, condition_BMP, self.temperature)
+            terms["conditional"] = conditional_contrast(
+                restored_BMP, true_BMP, low_BMP.detach(), self.conditional_temperature
+            )
             self.log_collapse("refinement", restored_BMP, true_BMP)
         if self.weights["reconstruction"]:
             terms["reconstruction"] = self.pixel_loss(self.decoder(true_BPHW).float(), batch.hr)
         return {name: self.weights.get(name, 1.0) * term for name, term in terms.items()}, sr
 
     def draw_places(self, features_BCHW: Tensor, step: int) -> Tensor:
-        """The places (B, M) of this step, row-major and different within a picture; a function of seed, rank and step."""
+        """The places (B, M) of this step, row-major, none twice in a picture: by seed, rank and step."""
         batch, _, height, width = features_BCHW.shape
         device = features_BCHW.device
         rank = self.trainer.global_rank if self._trainer is not None else 0

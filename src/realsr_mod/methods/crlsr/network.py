@@ -1,4 +1,4 @@
-"""CRL-SR's networks (arXiv 2107.00708): features free of the degradation, place by place, and a restorer that reads them.
+"""CRL-SR's networks (arXiv 2107.00708): features free of the degradation at every place, and a restorer of them.
 
 Legend: B batch, C feature channels, P projected length, M places, H and W the low-resolution size, s the scale.
 """
@@ -78,7 +78,7 @@ class CRLSRNet(SRNetwork):
 
 
 class ProjectionHead(nn.Module):
-    """Two linear layers with a ReLU between, on vectors: (B, M, C) to (B, M, P) (contrastive patches, arXiv 2007.15651)."""
+    """Linear, ReLU, linear on vectors, (B, M, C) to (B, M, P), as in patchwise contrast (arXiv 2007.15651)."""
 
     def __init__(self, channels: int, projection_dim: int) -> None:
         super().__init__()
