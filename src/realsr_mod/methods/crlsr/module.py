@@ -45,7 +45,7 @@ class CRLSR(SRModule):
         conditional_weight: float = 0.01,
         reconstruction_weight: float = 1.0,
         bidirectional_temperature: float = 0.07,
-        conditional_temperature: float = 0.07,
+        conditional_temperature: float = 0.5,
         num_places: int = 256,
         projection_dim: int = 64,
         extractor_blocks: int = 2,

@@ -1,0 +1,55 @@
+"""CRL-SR through the real command: what is trained, what is released."""
+
+import csv
+import json
+
+import torch
+from omegaconf import OmegaConf
+from safetensors.torch import load_file
+
+from realsr_mod.export import export
+
+TINY = (
+    "network.channels=4",
+    "network.remover_blocks=1",
+    "network.restorer_blocks=1",
+    "method.projection_dim=4",
+    "method.extractor_blocks=1",
+    "data.hr_crop_px=32",
+    "data.batch_size=2",
+    "data.val_draws=1",
+    "data.val_crop_px=64",
+    "trainer.max_steps=2",
+    "trainer.val_check_interval=2",
+    "trainer.log_every_n_steps=1",
+    "trainer.precision=32-true",
+    "callbacks.last.every_n_train_steps=1",
+)
+
+
+def test_two_processes_train_five_parts_and_release_two(run, tmp_path):
+    run("train", "experiment=crlsr", *TINY, "trainer=ddp_cpu")
+    (folder,) = tmp_path.glob("runs/crlsr/*")
+    summary = json.loads((folder / "summary.json").read_text())
+    with (folder / "metrics.csv").open() as file:
+        logged = {name for row in csv.DictReader(file) for name, value in row.items() if value}
+    terms = {f"train/{name}" for name in ("pixel", "bidirectional", "conditional", "reconstruction")}
+    sets = {f"train/{name}" for name in ("encoding_alignment", "refinement_alignment")}
+    assert terms | sets | {"train/encoding_uniformity_b", "train/refinement_uniformity_a"} <= logged
+
+    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    parts = {name.split(".")[0] for name in checkpoint["state_dict"]}
+    assert parts == {"network", "details_remover", "projection", "extractor", "decoder"}
+    weights = load_file(folder / "model" / "model.safetensors")
+    assert {name.split(".")[0] for name in weights} == {"remover", "restorer"}
+
+    settings = {"model": str(folder), "output": str(tmp_path / "out"), "wrapper": "params"}
+    for kind in ("safetensors", "onnx"):
+        export(OmegaConf.create({"format": kind, **settings}))
+    assert load_file(tmp_path / "out" / "model.safetensors").keys() == weights.keys()
+    import onnx
+
+    content = onnx.load(tmp_path / "out" / "model.onnx")
+    stored = {tensor.name: sum(1 for _ in tensor.dims) for tensor in content.graph.initializer}
+    assert not [name for name in stored if any(part in name for part in parts - {"network"})]
+    assert sum(p.numel() for p in weights.values()) == summary["parameters"]
