@@ -43,7 +43,10 @@ def degrade(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results, PNG files.")],
     degradation: Annotated[
         str | None,
-        typer.Option(help="second_order, classic_iso, classic_aniso, bicubic, or a .yaml file. Default: second_order."),
+        typer.Option(
+            help="second_order, classic_iso, classic_aniso, spatial_second_order, spatial_classic, bicubic, or a "
+            ".yaml file. Default: second_order."
+        ),
     ] = None,
     scale: Annotated[int | None, typer.Option(min=1, help="How many times smaller. Default: 4.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, other degradations.")] = 0,

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file
 from skimage import data
 from typer.testing import CliRunner
 
@@ -55,6 +56,18 @@ def test_one_pictures_degradation_is_applied_to_another_of_other_size(photos, tm
     done = degrade(photos / "näh.png", "-o", tmp_path / "LR", "--params", params, "--scale", 2)
     assert done.exit_code == 0, done.output
     assert pixels(tmp_path / "LR/näh.png").shape == (32, 41, 3)
+
+
+def test_regions_of_one_picture_are_saved_and_given_to_another(photos, tmp_path):
+    done = degrade(photos / "näh.png", "-o", tmp_path / "LR", "--degradation", "spatial_classic", "--save-params")
+    assert done.exit_code == 0, done.output
+    params = tmp_path / "LR/näh.safetensors"
+    assert load_file(params)["masks"].shape == (1, 3, 4, 4)
+    for name in ("näh.png", "trip/cup.jpg"):
+        done = degrade(photos / name, "-o", tmp_path / "again", "--params", params)
+        assert done.exit_code == 0, done.output
+    assert np.array_equal(pixels(tmp_path / "again/näh.png"), pixels(tmp_path / "LR/näh.png"))
+    assert pixels(tmp_path / "again/cup.png").shape == (20, 20, 3)
 
 
 def test_bad_pictures_are_named_and_the_others_done(photos, tmp_path):

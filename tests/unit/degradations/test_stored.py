@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from realsr_mod.degradations.classic import Bicubic, ClassicDegradation
 from realsr_mod.degradations.second_order import SecondOrder
+from realsr_mod.degradations.spatial import SpatialDegradation
 from realsr_mod.degradations.stored import (
     build_degradation,
     check_params,
@@ -27,7 +28,13 @@ def drawn(degradation):
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("bicubic", Bicubic), ("classic_iso", ClassicDegradation), ("second_order", SecondOrder)],
+    [
+        ("bicubic", Bicubic),
+        ("classic_iso", ClassicDegradation),
+        ("second_order", SecondOrder),
+        ("spatial_classic", SpatialDegradation),
+        ("spatial_second_order", SpatialDegradation),
+    ],
 )
 def test_params_come_back_from_disk_and_replay(name, kind, tmp_path):
     config = read_degradation(name, scale=2)
