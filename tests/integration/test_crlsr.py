@@ -35,7 +35,7 @@ def test_two_processes_train_five_parts_and_release_two(run, tmp_path):
         logged = {name for row in csv.DictReader(file) for name, value in row.items() if value}
     terms = {f"train/{name}" for name in ("pixel", "bidirectional", "conditional", "reconstruction")}
     sets = {f"train/{name}" for name in ("encoding_alignment", "refinement_alignment")}
-    assert terms | sets | {"train/encoding_uniformity_b", "train/refinement_uniformity_a"} <= logged
+    assert terms | sets | {"train/encoding_uniformity_hr", "train/refinement_uniformity_sr"} <= logged
 
     checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     parts = {name.split(".")[0] for name in checkpoint["state_dict"]}

@@ -90,7 +90,7 @@ class CRLSR(SRModule):
         if self.weights["bidirectional"]:
             high_BMP = self.projection(at_places(self.details_remover(batch.hr), places_BM))
             terms["bidirectional"] = bidirectional_contrast(low_BMP, high_BMP, self.bidirectional_temperature)
-            self.log_collapse("encoding", low_BMP, high_BMP)
+            self.log_collapse("encoding", lr=low_BMP, hr=high_BMP)
         if self.weights["conditional"] or self.weights["reconstruction"]:
             true_BPHW = self.extractor(batch.hr)
         if self.weights["conditional"]:
@@ -98,7 +98,7 @@ class CRLSR(SRModule):
             terms["conditional"] = conditional_contrast(
                 restored_BMP, true_BMP, low_BMP.detach(), self.conditional_temperature
             )
-            self.log_collapse("refinement", restored_BMP, true_BMP)
+            self.log_collapse("refinement", sr=restored_BMP, hr=true_BMP)
         if self.weights["reconstruction"]:
             terms["reconstruction"] = self.pixel_loss(self.decoder(true_BPHW).float(), batch.hr)
         return {name: self.weights.get(name, 1.0) * term for name, term in terms.items()}, sr
@@ -113,11 +113,9 @@ class CRLSR(SRModule):
         return order_BL[:, : self.num_places]
 
     @torch.no_grad()
-    def log_collapse(self, name: str, first_BMP: Tensor, second_BMP: Tensor) -> None:
+    def log_collapse(self, name: str, **pair_BMP: Tensor) -> None:
         """Log how near two features of one place are, and how far those of different places: 0 and 0 is collapse."""
-        values = {
-            f"train/{name}_alignment": alignment(first_BMP, second_BMP),
-            f"train/{name}_uniformity_a": uniformity(first_BMP),
-            f"train/{name}_uniformity_b": uniformity(second_BMP),
-        }
+        first_BMP, second_BMP = pair_BMP.values()
+        values = {f"train/{name}_uniformity_{source}": uniformity(features) for source, features in pair_BMP.items()}
+        values[f"train/{name}_alignment"] = alignment(first_BMP, second_BMP)
         self.log_dict(values, batch_size=len(first_BMP))
