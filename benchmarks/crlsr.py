@@ -55,20 +55,18 @@ def train(photos: Path, runs: Path, variant: str, seed: str, steps: int) -> Path
 
 @torch.no_grad()
 def nearness(network: CRLSRNet, photos: Path) -> Nearness:
-    """Compare the remover's features of every photo under two degradations; the picture's mean is taken off first."""
+    """Compare the remover's features of every photo under two degradations."""
     degradation = build_degradation(read_degradation("spatial_classic", network.scale))
     cases = list(SeededDraws(network.scale, degradation, draws=2).cases(photos))
     figures = []
     for index, (one, other) in enumerate(zip(cases[::2], cases[1::2], strict=True)):
         generator = torch.Generator().manual_seed(derive_seed(index))
         order = torch.randperm(one.lr.shape[-2] * one.lr.shape[-1], generator=generator)
-        features = [network.remover(case.lr) for case in (one, other)]
-        a, b = (at_places(f - f.mean(dim=(2, 3), keepdim=True), order[None, :NUM_PLACES]) for f in features)
-        similarity_MM = cosines(a, b)[0]
-        places = len(similarity_MM)
-        same = similarity_MM.diagonal()
-        others = (similarity_MM.sum() - same.sum()) / (places * (places - 1))
-        found = (similarity_MM.argmax(dim=1) == torch.arange(places)).float().mean()
+        places = order[None, :NUM_PLACES]
+        similarity_MM = cosines(*(at_places(network.remover(case.lr), places) for case in (one, other)))[0]
+        count, same = len(similarity_MM), similarity_MM.diagonal()
+        others = (similarity_MM.sum() - same.sum()) / (count * (count - 1))
+        found = (similarity_MM.argmax(dim=1) == torch.arange(count)).float().mean()
         figures.append((same.mean().item(), others.item(), found.item()))
     return Nearness(*(statistics.mean(values) for values in zip(*figures, strict=True)))
 
