@@ -26,13 +26,12 @@ from realsr_mod.protocols import SeededDraws
 from realsr_mod.rng import derive_seed
 from realsr_mod.weights.release import build_network, load_model, read_config
 
-NO_BIDIRECTIONAL = "method.bidirectional_weight=0"
-NO_CONDITIONAL = ("method.conditional_weight=0", "method.reconstruction_weight=0")
-VARIANTS = {
-    "l1": ("L1", (NO_BIDIRECTIONAL, *NO_CONDITIONAL)),
-    "bc": ("L1 + L_bc", NO_CONDITIONAL),
-    "cc": ("L1 + L_cc + L_rec", (NO_BIDIRECTIONAL,)),
-    "full": ("full", ()),
+VARIANTS = {  # what it is called, and the weights of L_bc, L_cc, L_rec
+    "l1": ("L1", (0, 0, 0)),
+    "bc": ("L1 + 0.01 L_bc", (0.01, 0, 0)),
+    "cc": ("L1 + 0.01 L_cc + L_rec", (0, 0.01, 1)),
+    "full": ("full", (0.01, 0.01, 1)),
+    "weak": ("full, 0.002 L_bc", (0.002, 0.01, 1)),
 }
 PROTOCOLS = {"spatial": "spatially variant", "iso": "σ 1.2, 2.4, 3.6"}
 NUM_PLACES = 256  # of each picture, for the cosines
@@ -50,7 +49,9 @@ def train(photos: Path, runs: Path, variant: str, seed: str, steps: int) -> Path
     """The finished run of one variant and seed; all differ in the loss alone."""
     data = ("data=folder", f"data.root={photos}", "data.batch_size=8", "data.num_workers=0", "data.val_crop_px=256")
     length = (f"trainer.max_steps={steps}", f"trainer.val_check_interval={steps}", "trainer.precision=32-true")
-    return trained(runs, f"{variant}_{seed}", "experiment=crlsr", f"seed={seed}", *data, *length, *VARIANTS[variant][1])
+    terms = zip(("bidirectional", "conditional", "reconstruction"), VARIANTS[variant][1], strict=True)
+    weights = (f"method.{name}_weight={weight}" for name, weight in terms)
+    return trained(runs, f"{variant}_{seed}", "experiment=crlsr", f"seed={seed}", *data, *length, *weights)
 
 
 @torch.no_grad()
@@ -120,7 +121,7 @@ def main(
     photos: Annotated[Path, typer.Argument(help="Folder of photos to train on, for example BSD400.")],
     sets: Annotated[list[Path], typer.Argument(help="Folders of HR photos to measure on.")],
     seeds: Annotated[str, typer.Option(help="Comma-separated seeds.")] = "0,1,2",
-    variants: Annotated[str, typer.Option(help="Comma-separated, of l1, bc, cc, full.")] = "l1,bc,cc,full",
+    variants: Annotated[str, typer.Option(help=f"Comma-separated, of {', '.join(VARIANTS)}.")] = ",".join(VARIANTS),
     steps: Annotated[int, typer.Option(help="Training steps of every run.")] = 700,
     runs: Annotated[Path, typer.Option(help="Where the trainings go.")] = Path("runs/crlsr_ablation"),
 ) -> None:
