@@ -22,7 +22,7 @@ from rich.table import Table
 from realsr_mod.degradations.stored import build_degradation, read_degradation
 from realsr_mod.losses.contrastive import cosines
 from realsr_mod.methods.crlsr.network import CRLSRNet, at_places
-from realsr_mod.protocols import SeededDraws
+from realsr_mod.protocols import Seeded
 from realsr_mod.rng import derive_seed
 from realsr_mod.weights.release import build_network, load_model, read_config
 
@@ -58,7 +58,7 @@ def train(photos: Path, runs: Path, variant: str, seed: str, steps: int) -> Path
 def nearness(network: CRLSRNet, photos: Path) -> Nearness:
     """Compare the remover's features of every photo under two degradations."""
     degradation = build_degradation(read_degradation("spatial_classic", network.scale))
-    cases = list(SeededDraws(network.scale, degradation, draws=2).cases(photos))
+    cases = list(Seeded(network.scale, degradation, seeds=(0, 1)).cases(photos))
     figures = []
     for index, (one, other) in enumerate(zip(cases[::2], cases[1::2], strict=True)):
         generator = torch.Generator().manual_seed(derive_seed(index))
