@@ -21,6 +21,33 @@ class AveragedWeights(EMAWeightAveraging):
         self._copy_average_to_current(pl_module)
 
 
+class KeepBest(Callback):
+    """Release the weights that did best on the validation pictures by PSNR-Y, those at the start included.
+
+    For early stopping; the weights must not be averaged (`callbacks.ema=null`).
+    """
+
+    def __init__(self) -> None:
+        self.psnr_y, self.weights = float("-inf"), {}
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.sanity_checking and self.weights:
+            return  # a resumed training
+        psnr_y = float(pl_module.psnr_y.compute())
+        if trainer.state.fn == "fit" and psnr_y > self.psnr_y:
+            self.psnr_y = psnr_y
+            self.weights = {name: tensor.clone() for name, tensor in pl_module.network.state_dict().items()}
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        pl_module.network.load_state_dict(self.weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"psnr_y": self.psnr_y, "weights": self.weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.psnr_y, self.weights = state_dict["psnr_y"], state_dict["weights"]
+
+
 SHOWN = {"loss": ("loss", ".4f"), "val/psnr_y": ("PSNR", ".2f"), "val/bicubic_psnr_y": ("bicubic", ".2f")}
 
 

@@ -17,7 +17,9 @@ from realsr_mod.config import CONF_DIR
 from realsr_mod.runs import SUMMARY_NAME, read_overrides, unfinished_run
 
 USER_ERRORS = (ValueError, FileNotFoundError, HydraException, OmegaConfBaseException)
-FIXED_WHEN_RESUMED = ("method", "scheduler", "network", "degradation", "seed", "scale", "trainer.max_steps")
+FIXED_WHEN_RESUMED = (
+    "method", "scheduler", "network", "degradation", "seed", "scale", "trainer.max_steps", "pairs", "relation", "init",
+)  # fmt: skip
 
 
 def run_command(config_name: str, task: Callable[[DictConfig], object]) -> None:

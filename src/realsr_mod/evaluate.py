@@ -22,7 +22,7 @@ from realsr_mod.inference.resources import pick_device
 from realsr_mod.metrics import psnr_y, ssim_y
 from realsr_mod.protocols import Case
 from realsr_mod.types import SRNetwork
-from realsr_mod.weights.release import is_checkpoint, load_model, read_config, write_json
+from realsr_mod.weights.release import is_checkpoint, load_restorer, read_config, write_json
 
 
 def evaluate(cfg: DictConfig) -> float:
@@ -31,7 +31,7 @@ def evaluate(cfg: DictConfig) -> float:
     if cfg.precision not in ("auto", "32-true", "bf16-mixed"):
         raise ValueError(f"precision must be auto, 32-true or bf16-mixed, got {cfg.precision!r}")
     precision = best_precision(device.type) if cfg.precision == "auto" else cfg.precision
-    network = None if cfg.model == "bicubic" else load_model(cfg.model, device)
+    network = None if cfg.model == "bicubic" else load_restorer(cfg.model, device)
     if network is not None:
         cfg.scale = network.scale
     protocol = instantiate(cfg.protocol)

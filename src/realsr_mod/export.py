@@ -12,7 +12,7 @@ from realsr_mod.types import SRNetwork
 from realsr_mod.weights.catalog import in_zoo
 from realsr_mod.weights.official import read_official, to_official
 from realsr_mod.weights.onnx_export import export_onnx
-from realsr_mod.weights.release import is_checkpoint, load_model, locate, read_config, save_model
+from realsr_mod.weights.release import is_checkpoint, load_restorer, locate, read_config, save_model
 
 FORMATS = ("safetensors", "onnx", "official")
 
@@ -53,7 +53,7 @@ def _load(source: Path) -> tuple[SRNetwork, dict[str, Any]]:
     if is_checkpoint(source):
         network, config = read_official(source)
         return network, {"network": config, "source": source.name}
-    return load_model(source), read_config(source)
+    return load_restorer(source), read_config(source)
 
 
 def export_official(network: SRNetwork, path: str | Path, wrapper: str | None = "params") -> None:

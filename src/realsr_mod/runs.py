@@ -32,10 +32,10 @@ def finished_runs(root: str | Path = "runs") -> list[Path]:
 
 
 def newest_model(root: str | Path = "runs") -> Path | None:
-    """The newest finished run whose model works on LR pictures alone (no teachers), or None."""
+    """The newest finished run whose model makes pictures, of LR pictures alone (no teachers), or None."""
     for folder in finished_runs(root):
-        network = json.loads((folder / "model" / CONFIG_NAME).read_text())["network"]
-        if not network.get("sees_hr", False):
+        config = json.loads((folder / "model" / CONFIG_NAME).read_text())
+        if config.get("restores", True) and not config["network"].get("sees_hr", False):
             return folder
     return None
 
@@ -89,14 +89,15 @@ def find_or_train(cfg: DictConfig, key: str, overrides: Sequence[str]) -> str:
     """The run that `cfg.prerequisites[key]` asks for: the newest that fits, or one trained now.
 
     A prerequisite names an `experiment` and the config keys in which that run must be the `same` as this one.
-    It is trained by the real command in a process of its own, with this run's overrides but for the method's.
+    It is trained by the real command in a process of its own, with this run's overrides but for the method's and those
+    that the prerequisite names under `drop`.
     """
     need = cfg.prerequisites[key]
     found = fitting_run(cfg, key)
     if found is None:
         if int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) > 0:
             raise ValueError(f"{key}=auto found no run of {need.experiment}; train it first in a job of its own")
-        skipped = (*NOT_FORWARDED, *cfg.prerequisites)
+        skipped = (*NOT_FORWARDED, *cfg.prerequisites, *need.get("drop", ()))
         forwarded = [item for item in overrides if not item.startswith(skipped)]
         arguments = [f"experiment={need.experiment}", "resume=auto", *forwarded]
         print(f"{key}: no run fits, training one first: python -m realsr_mod.train {' '.join(arguments)}\n", flush=True)
@@ -107,7 +108,7 @@ def find_or_train(cfg: DictConfig, key: str, overrides: Sequence[str]) -> str:
         if found is None:
             raise ValueError(f"the run of {need.experiment} just trained does not fit; give its folder: {key}=RUN")
     summary = json.loads((found / SUMMARY_NAME).read_text())
-    print(f"{key}: {found} ({summary['steps']} steps, {summary['psnr_y']:.2f} dB)", flush=True)
+    print(f"{key}: {found} ({summary['steps']} steps, {headline(summary)})", flush=True)
     return str(found)
 
 
@@ -119,6 +120,11 @@ def fitting_run(cfg: DictConfig, key: str) -> Path | None:
         if other.name == need.name and all(_select(other, k) == _select(cfg, k) for k in need.same):
             return folder
     return None
+
+
+def headline(summary: dict[str, Any]) -> str:
+    """The one figure that says how good a finished run is."""
+    return f"{summary['psnr_y']:.2f} dB" if "psnr_y" in summary else f"accuracy {summary['accuracy']:.3f}"
 
 
 def wait_for(command: Sequence[str]) -> int:

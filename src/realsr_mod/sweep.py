@@ -14,7 +14,8 @@ from realsr_mod.weights.release import write_json
 
 
 class Ranking(Callback):
-    """After a multirun, print its jobs by PSNR-Y, best first, and write them to `ranking.json` in the sweep's folder.
+    """After a multirun, print its jobs by PSNR-Y (or accuracy), best first, and write them to `ranking.json` in the
+    sweep's folder.
 
     Reads the jobs' own summaries, so it works with every launcher.
     """
@@ -29,15 +30,19 @@ class Ranking(Callback):
             overrides = " ".join(read_overrides(failure_path.parent))
             failures[overrides] = json.loads(failure_path.read_text())["error"]
         common = set.intersection(*(set(job["overrides"]) for job in jobs)) if len(jobs) > 1 else set()
-        jobs.sort(key=lambda job: -job["psnr_y"])
+        jobs.sort(key=lambda job: -job.get("psnr_y", job.get("accuracy")))
         write_json(folder / "ranking.json", jobs)
         table = Table(title=f"{len(jobs)} jobs, best first")
-        for column in ("PSNR-Y (dB)", "over bicubic", "SSIM-Y", "overrides"):
+        restores = any("psnr_y" in job for job in jobs)
+        for column in (*(("PSNR-Y (dB)", "over bicubic", "SSIM-Y") if restores else ("accuracy",)), "overrides"):
             table.add_column(column, justify="left" if column == "overrides" else "right")
         for job in jobs:
             own = " ".join(item for item in job["overrides"] if item not in common)
-            gain = job["psnr_y"] - job["bicubic_psnr_y"]
-            table.add_row(f"{job['psnr_y']:.3f}", f"{gain:+.3f}", f"{job['ssim_y']:.4f}", own)
+            if restores:
+                gain = job["psnr_y"] - job["bicubic_psnr_y"]
+                table.add_row(f"{job['psnr_y']:.3f}", f"{gain:+.3f}", f"{job['ssim_y']:.4f}", own)
+            else:
+                table.add_row(f"{job['accuracy']:.3f}", own)
         Console().print(table)
         for overrides, error in failures.items():
             print(f"failed: {overrides}\n  {error}")

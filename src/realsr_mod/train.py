@@ -24,8 +24,10 @@ import realsr_mod
 from realsr_mod.checkpointing import AtomicCheckpointIO, TrainingInterrupted
 from realsr_mod.devices import best_precision, describe
 from realsr_mod.entry import USER_ERRORS, explain, run_command
-from realsr_mod.runs import FAILURE_NAME, LAST_CHECKPOINT, SUMMARY_NAME, resolve_prerequisites, run_lock
-from realsr_mod.weights.release import save_model, write_json
+from realsr_mod.runs import FAILURE_NAME, LAST_CHECKPOINT, SUMMARY_NAME, headline, resolve_prerequisites, run_lock
+from realsr_mod.weights.release import read_config, save_model, write_json
+
+FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "accuracy")  # whichever the method measures
 
 
 def job(cfg: DictConfig) -> float:
@@ -48,9 +50,10 @@ def job(cfg: DictConfig) -> float:
 
 
 def train(cfg: DictConfig) -> float:
-    """Train what `cfg` describes in Hydra's output folder; returns the final PSNR-Y in dB (for sweeps)."""
+    """Train what `cfg` describes in Hydra's output folder; returns the final PSNR-Y in dB or accuracy (for sweeps)."""
     run = Path(HydraConfig.get().runtime.output_dir)
     resolve_prerequisites(cfg, run, list(HydraConfig.get().overrides.task))
+    adopt_network(cfg)
     pl.seed_everything(cfg.seed, verbose=False)
     trainer = build_trainer(cfg, run)
     datamodule = instantiate(cfg.data)
@@ -63,7 +66,14 @@ def train(cfg: DictConfig) -> float:
     if trainer.is_global_zero:
         summary = release(cfg, run, module, trainer, metrics)
         show(summary, run)
-    return metrics["val/psnr_y"]
+    return metrics.get("val/psnr_y", metrics.get("val/accuracy"))
+
+
+def adopt_network(cfg: DictConfig) -> None:
+    """Where `network_of` names a model, train a network of its kind and scale, whatever `network` says."""
+    if cfg.network_of is not None:
+        cfg.network = read_config(cfg.network_of)["network"]
+        cfg.scale = cfg.network.scale
 
 
 def quieten() -> None:
@@ -121,10 +131,7 @@ def release(
     model = save_model(module.network, run / "model", resolved["network"], info)
     summary = {
         "name": cfg.name,
-        "psnr_y": metrics["val/psnr_y"],
-        "ssim_y": metrics["val/ssim_y"],
-        "bicubic_psnr_y": metrics["val/bicubic_psnr_y"],
-        "bicubic_ssim_y": metrics["val/bicubic_ssim_y"],
+        **{name: metrics[f"val/{name}"] for name in FIGURES if f"val/{name}" in metrics},
         "steps": trainer.global_step,
         "seconds": round(seconds, 1),  # of all its processes, if it was resumed
         "model": str(model.relative_to(run)),
@@ -148,16 +155,21 @@ def release(
 
 def show(summary: dict[str, Any], run: Path) -> None:
     """Print the figures of a finished run as a small table, and where to find things."""
-    table = Table(title=f"{summary['name']}: {summary['steps']} steps in {summary['seconds']:.0f} s")
-    table.add_column("validation photos")
-    table.add_column("PSNR-Y (dB)", justify="right")
-    table.add_column("SSIM-Y", justify="right")
-    table.add_row("bicubic", f"{summary['bicubic_psnr_y']:.2f}", f"{summary['bicubic_ssim_y']:.4f}")
-    table.add_row(summary["name"], f"{summary['psnr_y']:.2f}", f"{summary['ssim_y']:.4f}", style="bold")
+    title = f"{summary['name']}: {summary['steps']} steps in {summary['seconds']:.0f} s"
     console = Console()
-    console.print(table)
+    if "psnr_y" in summary:
+        table = Table(title=title)
+        table.add_column("validation photos")
+        table.add_column("PSNR-Y (dB)", justify="right")
+        table.add_column("SSIM-Y", justify="right")
+        table.add_row("bicubic", f"{summary['bicubic_psnr_y']:.2f}", f"{summary['bicubic_ssim_y']:.4f}")
+        table.add_row(summary["name"], f"{summary['psnr_y']:.2f}", f"{summary['ssim_y']:.4f}", style="bold")
+        console.print(table)
+    else:
+        console.print(f"{title}, {headline(summary)}", highlight=False)
     console.print(f"model     {_shown(run / summary['model'])}", highlight=False, soft_wrap=True)
-    console.print(f"pictures  {_shown(run / 'pictures' / 'latest.png')}", highlight=False, soft_wrap=True)
+    if (run / "pictures").is_dir():
+        console.print(f"pictures  {_shown(run / 'pictures' / 'latest.png')}", highlight=False, soft_wrap=True)
     console.print(f"summary   {_shown(run / SUMMARY_NAME)}", highlight=False, soft_wrap=True)
 
 

@@ -1,4 +1,5 @@
-"""The two shapes that everything shares: a batch of pictures, and a network that estimates and restores.
+"""The shapes that everything shares: a batch of pictures, a network that estimates the degradation, and one that
+restores as well.
 
 Legend: B batch, C channels, H and W the low-resolution size, s the scale, D the embedding's length.
 """
@@ -24,15 +25,24 @@ class SRBatch:
         return self.lr.shape[0]
 
 
-class SRNetwork(nn.Module, ABC):
+class Estimator(nn.Module, ABC):
+    """A network that estimates the degradation of a picture as an embedding."""
+
+    scale: int  # of the super-resolution that the degradation belongs to
+    embedding_dim: int = 0
+    embedding_names: tuple[str, ...] = ()  # names of embedding entries that a person may set, for example blur, noise
+
+    @abstractmethod
+    def embed(self, lr_BCHW: Tensor) -> Tensor:
+        """Estimate the degradation of each picture: (B, 3, H, W) to (B, D)."""
+
+
+class SRNetwork(Estimator):
     """A super-resolution network seen as an estimator of the degradation and a restorer steered by it.
 
     A network that does not look at the degradation has `embedding_dim = 0` and ignores the embedding.
     """
 
-    scale: int
-    embedding_dim: int = 0
-    embedding_names: tuple[str, ...] = ()  # names of embedding entries that a person may set, for example blur, noise
     sees_hr: bool = False  # a teacher: `embed` takes the HR pictures as well, so it works only where they are known
 
     def embed(self, lr_BCHW: Tensor) -> Tensor:

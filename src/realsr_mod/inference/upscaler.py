@@ -18,7 +18,7 @@ from realsr_mod.inference.resources import halved, memory_budget, pick_device, p
 from realsr_mod.inference.tiling import Tiling, bytes_per_pixel, fitting_side, run_tiles
 from realsr_mod.types import SRNetwork
 from realsr_mod.weights.catalog import DEFAULT_MODEL
-from realsr_mod.weights.release import load_model
+from realsr_mod.weights.release import load_restorer
 
 logger = logging.getLogger(__name__)
 
@@ -63,8 +63,8 @@ class Upscaler:
 
     @classmethod
     def load(cls, path: str | Path = DEFAULT_MODEL, **settings: object) -> "Upscaler":
-        """From whatever `load_model` takes, by default a model of the zoo; `settings` as the constructor's."""
-        return cls(load_model(path), **settings)
+        """From whatever `load_restorer` takes, by default a model of the zoo; `settings` as the constructor's."""
+        return cls(load_restorer(path), **settings)
 
     @classmethod
     def from_pretrained(cls, repo_id: str | Path, revision: str | None = None, **settings: object) -> "Upscaler":

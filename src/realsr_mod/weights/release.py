@@ -14,14 +14,14 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from realsr_mod.types import SRNetwork
+from realsr_mod.types import Estimator, SRNetwork
 from realsr_mod.weights import catalog
 from realsr_mod.weights.catalog import CONFIG_NAME, NEWEST, WEIGHTS_NAME
 
 CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
 
 
-def save_model(network: SRNetwork, folder: str | Path, network_config: dict[str, Any], info: dict[str, Any]) -> Path:
+def save_model(network: Estimator, folder: str | Path, network_config: dict[str, Any], info: dict[str, Any]) -> Path:
     """Write a network's weights and config into `folder`, each file atomically. Returns the weights' path.
 
     Args:
@@ -37,8 +37,8 @@ def save_model(network: SRNetwork, folder: str | Path, network_config: dict[str,
     content = save(state)  # save_file would let nobody else read the file
     temporary.write_bytes(content)
     os.replace(temporary, weights)
-    config = {"network": network_config, **info, "sha256": hashlib.sha256(content).hexdigest()}
-    write_json(folder / CONFIG_NAME, config)
+    config = {"network": network_config, "restores": isinstance(network, SRNetwork), **info}
+    write_json(folder / CONFIG_NAME, config | {"sha256": hashlib.sha256(content).hexdigest()})
     return weights
 
 
@@ -49,8 +49,8 @@ def write_json(path: Path, content: Any) -> None:
     os.replace(temporary, path)
 
 
-def build_network(network_config: dict[str, Any]) -> SRNetwork:
-    """Build the network that a model's config names. Only SRNetwork classes of this package are built."""
+def build_network(network_config: dict[str, Any]) -> Estimator:
+    """Build the network that a model's config names. Only networks of this package are built."""
     arguments = dict(network_config)
     target = arguments.pop("_target_", "")
     module_name, _, class_name = target.rpartition(".")
@@ -60,8 +60,8 @@ def build_network(network_config: dict[str, Any]) -> SRNetwork:
         network_class = getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"config names the network {target!r}, which this version of realsr_mod lacks") from error
-    if not (isinstance(network_class, type) and issubclass(network_class, SRNetwork)):
-        raise ValueError(f"config names {target!r}, which is not a super-resolution network")
+    if not (isinstance(network_class, type) and issubclass(network_class, Estimator)):
+        raise ValueError(f"config names {target!r}, which is not a network of a method here")
     try:
         return network_class(**arguments)
     except TypeError as error:
@@ -119,8 +119,8 @@ def is_checkpoint(path: str | Path) -> bool:
     return path.is_file() and not (path.name == WEIGHTS_NAME and (path.parent / CONFIG_NAME).is_file())
 
 
-def load_model(path: str | Path, device: str | torch.device = "cpu") -> SRNetwork:
-    """Load a model in evaluation mode.
+def load_model(path: str | Path, device: str | torch.device = "cpu") -> Estimator:
+    """Load a model in evaluation mode; `load_restorer` where it must be one that super-resolves.
 
     Args:
         path: a run folder, a model folder, or its `model.safetensors`; a name of the zoo; `newest`; or a checkpoint
@@ -151,6 +151,17 @@ def check_hash(weights: Path, expected: str | None) -> None:
             "another model's. Copy the whole folder again from where it comes from (the zoo's: pip install "
             "--force-reinstall --no-deps realsr-mod)"
         )
+
+
+def load_restorer(path: str | Path, device: str | torch.device = "cpu") -> SRNetwork:
+    """`load_model`, or a ValueError if the model only estimates the degradation."""
+    network = load_model(path, device)
+    if not isinstance(network, SRNetwork):
+        raise ValueError(
+            f"{path}: a {type(network).__name__} estimates the degradation and makes no pictures; give the run of a "
+            "network that restores"
+        )
+    return network
 
 
 def read_checkpoint(path: str | Path) -> Mapping:
