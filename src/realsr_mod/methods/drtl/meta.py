@@ -1,6 +1,6 @@
 """Meta-learning over the auxiliary tasks: what a few steps on one task say about the weights to begin with.
 
-Every function returns one tensor per parameter, in the order of `network.parameters()`, to be descended along.
+Every direction is one tensor per trained parameter, in the order of `trained(network)`, to be descended along.
 Legend: B rows of one task, H and W the LR size, s the scale.
 """
 
@@ -23,12 +23,17 @@ class Direction(NamedTuple):
     loss: Tensor
 
 
+def trained(network: nn.Module) -> list[nn.Parameter]:
+    """The parameters that are not frozen."""
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
 def adapted(
     network: nn.Module, chunks: Sequence[tuple[Tensor, Tensor]], loss: Loss, optimizer: OptimizerFactory
 ) -> tuple[nn.Module, Tensor]:
     """A copy of the network after one step on each of the (lr, hr) chunks, and the loss of the last one."""
     fast = deepcopy(network)
-    steps = optimizer(fast.parameters())
+    steps = optimizer(trained(fast))
     for lr_B3HW, hr_B3HW in chunks:
         value = loss(fast, lr_B3HW, hr_B3HW)
         steps.zero_grad()
@@ -48,7 +53,7 @@ def maml_direction(
     support = (lr_B3HW[:half], hr_B3HW[:half])
     fast, _ = adapted(network, [support] * inner_steps, loss, optimizer)
     value = loss(fast, lr_B3HW[half:], hr_B3HW[half:])
-    return Direction(list(torch.autograd.grad(value, list(fast.parameters()))), value.detach())
+    return Direction(list(torch.autograd.grad(value, trained(fast), materialize_grads=True)), value.detach())
 
 
 def reptile_direction(
@@ -60,7 +65,7 @@ def reptile_direction(
     """
     parts = zip(lr_B3HW.chunk(inner_steps), hr_B3HW.chunk(inner_steps), strict=True)
     fast, value = adapted(network, list(parts), loss, optimizer)
-    pairs = zip(network.parameters(), fast.parameters(), strict=True)
+    pairs = zip(trained(network), trained(fast), strict=True)
     return Direction([(before - after).detach() for before, after in pairs], value)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from realsr_mod.methods.base import LossTerms, SRModule
 from realsr_mod.methods.drtl.bank import AuxiliaryBank
-from realsr_mod.methods.drtl.meta import OptimizerFactory, maml_direction, reptile_direction, with_gradients
+from realsr_mod.methods.drtl.meta import OptimizerFactory, maml_direction, reptile_direction, trained, with_gradients
 from realsr_mod.methods.drtl.network import RelationNetwork
 from realsr_mod.methods.drtl.target import camera_weights
 from realsr_mod.types import SRBatch, SRNetwork
@@ -169,7 +169,7 @@ class MetaLearning(WeightedRestoration):
             for per_task in zip(*(direction.gradients for direction in directions), strict=True)
         ]
         value = torch.stack([direction.loss for direction in directions]).mean()
-        return {"query": with_gradients(value, self.network.parameters(), outer)}, None
+        return {"query": with_gradients(value, trained(self.network), outer)}, None
 
     def _loss(self, network: nn.Module, lr_B3HW: Tensor, hr_B3HW: Tensor) -> Tensor:
         return self.pixel_loss(network(lr_B3HW).float(), hr_B3HW)
