@@ -28,9 +28,10 @@ from realsr_mod.weights.release import load_model, write_json
 
 SCALE = 2
 NETWORK = ["network.channels=16", "network.encoder_blocks=2", "network.restorer_blocks=6"]
-BATCH, CROP_PX = 8, 64
-PRETRAINING, FINE_TUNING = 900, 250  # steps of a batch
+BATCH, CROP_PX = 8, 48
+PRETRAINING, FINE_TUNING = 720, 200  # steps
 MAML_STEPS = PRETRAINING * 2 // 3  # each passes 12 patches through the network where another passes 8
+PAIRS = (1, 4, 10)
 EQUAL = ["relation=null", "pairs=null"]
 
 
@@ -58,9 +59,9 @@ def some_pairs(camera: Path, count: int, runs: Path) -> Path:
 
 def pretrained(runs: Path, photos: Path, camera: Path, seed: int) -> dict[str, Path]:
     """One run per way of pre-training, all with the same number of patches passed through the network."""
-    data = [f"data.{key}" for key in ("num_workers=0", f"hr_crop_px={CROP_PX}", f"batch_size={BATCH}", "val_count=4")]
-    common = ["data=folder", f"data.root={photos}", f"seed={seed}", "data.val_crop_px=128"]
-    of_relation = ["data.num_workers=0", "data.hr_crop_px=96", "data.batch_size=16", "data.val_draws=16"]
+    data = [f"data.{key}" for key in ("num_workers=0", f"hr_crop_px={CROP_PX}", f"batch_size={BATCH}")]
+    common = ["data=folder", f"data.root={photos}", f"seed={seed}", "data.val_crop_px=128", "data.val_count=4"]
+    of_relation = ["data.num_workers=0", "data.hr_crop_px=96", "data.batch_size=16", "data.val_draws=32"]
     relation = trained(runs / f"relation_{seed}", "experiment=drtl_relation", *common, *of_relation)
     related = [f"relation={relation}", f"pairs={camera / 'train'}"]
     common += [*NETWORK, *data]
@@ -95,9 +96,6 @@ def fine_tuned(runs: Path, camera: Path, start: dict[str, Path], count: int, see
         yield "bicubic + fine-tuning", adapted(runs, "bicubic", start["bicubic"], pairs, seed)
     for name in ("uniform", "DRTL", "DRTL MAML", "DRTL Reptile"):
         yield f"{name} + fine-tuning", adapted(runs, name, start[name], pairs, seed)
-
-
-PAIRS = (1, 4, 10)
 
 
 def measured(run: Path | None, test: Path, kept: Path) -> dict[str, float]:
