@@ -68,16 +68,18 @@ def draw_graph(graph: nx.Graph, path: Path) -> None:
     nx.draw_networkx_nodes(graph, places, [target], 1600, "#d1495b", ax=axes)
     for task, weight in zip(tasks, weights, strict=True):
         x, y = places[task]
+        side = "left" if x > 0.2 else "right" if x < -0.2 else "center"  # labels grow away from the ring
+        reach = 1.06 + 0.12 * weight**0.5
         label = f"{task.replace('_', ' ')}\n{weight:.2f}"
-        axes.text(1.17 * x, 1.12 * y, label, ha="center", va="center", fontsize=9)
+        axes.text(reach * x, (reach + 0.04) * y, label, ha=side, va="center", fontsize=9)
     axes.text(0, 0, target, ha="center", va="center", fontsize=9, color="white", fontweight="bold")
     axes.set_title(
-        f"Which distortions does {target} resemble?\n"
+        f"The distortions that {target} resembles\n"
         "numbers and dots: weight; line width: cosine (between tasks from "
         f"{SHOWN_COSINE:g} up); red: more than an equal share",
         fontsize=10,
     )
-    axes.set_xlim(-1.35, 1.35)
+    axes.set_xlim(-1.6, 1.6)
     axes.set_ylim(-1.22, 1.22)
     axes.axis("off")
     figure.tight_layout()
