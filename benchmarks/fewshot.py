@@ -63,7 +63,8 @@ def pretrained(runs: Path, photos: Path, camera: Path, seed: int) -> dict[str, P
     common = ["data=folder", f"data.root={photos}", f"seed={seed}", "data.val_crop_px=128", "data.val_count=4"]
     of_relation = ["data.num_workers=0", "data.hr_crop_px=96", "data.batch_size=16", "data.val_draws=32"]
     relation = trained(runs / f"relation_{seed}", "experiment=drtl_relation", *common, *of_relation)
-    related = [f"relation={relation}", f"pairs={camera / 'train'}"]
+    # the weights come from the LR picture of one pair: then nothing in the rows with one pair has seen another
+    related = [f"relation={relation}", f"pairs={some_pairs(camera, 1, runs)}"]
     common += [*NETWORK, *data]
     long, short = f"trainer.max_steps={PRETRAINING}", f"trainer.max_steps={MAML_STEPS}"
     ways = {
