@@ -58,14 +58,17 @@ def some_pairs(camera: Path, count: int, runs: Path) -> Path:
 
 
 def pretrained(runs: Path, photos: Path, camera: Path, seed: int) -> dict[str, Path]:
-    """One run per way of pre-training, all with the same number of patches passed through the network."""
+    """One run per way of pre-training, all with the same number of patches passed through the network.
+
+    The relation network is trained once, for all seeds.
+    """
     data = [f"data.{key}" for key in ("num_workers=0", f"hr_crop_px={CROP_PX}", f"batch_size={BATCH}")]
-    common = ["data=folder", f"data.root={photos}", f"seed={seed}", "data.val_crop_px=128", "data.val_count=4"]
+    common = ["data=folder", f"data.root={photos}", "data.val_crop_px=128", "data.val_count=4"]
     of_relation = ["data.num_workers=0", "data.hr_crop_px=96", "data.batch_size=16", "data.val_draws=32"]
-    relation = trained(runs / f"relation_{seed}", "experiment=drtl_relation", *common, *of_relation)
+    relation = trained(runs / "relation", "experiment=drtl_relation", *common, *of_relation)
     # the weights come from the LR picture of one pair: then nothing in the rows with one pair has seen another
     related = [f"relation={relation}", f"pairs={some_pairs(camera, 1, runs)}"]
-    common += [*NETWORK, *data]
+    common += [*NETWORK, *data, f"seed={seed}"]
     long, short = f"trainer.max_steps={PRETRAINING}", f"trainer.max_steps={MAML_STEPS}"
     ways = {
         "bicubic": ["experiment=drtl_pretrain", "degradation=bicubic", *EQUAL, long],
