@@ -25,7 +25,7 @@ from realsr_mod.checkpointing import AtomicCheckpointIO, TrainingInterrupted
 from realsr_mod.devices import best_precision, describe
 from realsr_mod.entry import USER_ERRORS, explain, run_command
 from realsr_mod.runs import FAILURE_NAME, LAST_CHECKPOINT, SUMMARY_NAME, headline, resolve_prerequisites, run_lock
-from realsr_mod.weights.release import read_config, save_model, write_json
+from realsr_mod.weights.release import network_config_of, save_model, write_json
 
 FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "accuracy")  # whichever the method measures
 
@@ -72,7 +72,7 @@ def train(cfg: DictConfig) -> float:
 def adopt_network(cfg: DictConfig) -> None:
     """Where `network_of` names a model, train a network of its kind and scale, whatever `network` says."""
     if cfg.network_of is not None:
-        cfg.network = read_config(cfg.network_of)["network"]
+        cfg.network = network_config_of(cfg.network_of)
         cfg.scale = cfg.network.scale
 
 

@@ -113,6 +113,15 @@ def read_config(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{file}: not JSON ({error}); copy the model again from where it was trained") from error
 
 
+def network_config_of(path: str | Path) -> dict[str, Any]:
+    """`_target_` and the constructor's arguments of the network in whatever `load_model` takes."""
+    if is_checkpoint(path):
+        from realsr_mod.weights.official import read_official  # imports this module
+
+        return read_official(path)[1]
+    return read_config(path)["network"]
+
+
 def is_checkpoint(path: str | Path) -> bool:
     """Whether `path` is a checkpoint file of another program, rather than a model released here."""
     path = Path(path)

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from realsr_mod.methods.kdsr.network import KDSRNet
-from realsr_mod.weights.release import load_model, save_model
+from realsr_mod.weights.official import to_official
+from realsr_mod.weights.release import load_model, network_config_of, save_model
 
 SIZE = {"scale": 2, "channels": 4, "encoder_blocks": 1, "restorer_blocks": 1}
 CONFIG = {"_target_": "realsr_mod.methods.kdsr.network.KDSRNet", **SIZE}
@@ -44,3 +45,11 @@ def test_config_can_only_name_our_networks(released, target):
 def test_no_model_there(tmp_path):
     with pytest.raises(FileNotFoundError, match="no model here"):
         load_model(tmp_path)
+
+
+def test_the_network_of_a_model_can_be_built_anew(released):
+    network, folder = released
+    torch.save({"params": to_official(network)}, folder / "official.pth")
+    assert network_config_of(folder) == CONFIG
+    official = network_config_of(folder / "official.pth")  # of any program that load_model reads
+    assert {key: official[key] for key in CONFIG} == CONFIG
