@@ -5,6 +5,7 @@ Legend: B batch, C channels, H and W the low-resolution size, s the scale, D the
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +44,8 @@ class SRNetwork(Estimator):
     A network that does not look at the degradation has `embedding_dim = 0` and ignores the embedding.
     """
 
+    taps: Mapping[str, str] = {}  # points inside that are worth looking at: a short name to the module's path
+    default_taps: tuple[str, ...] = ()  # what an analysis looks at unasked: taps, or "embedding" for what `embed` gives
     sees_hr: bool = False  # a teacher: `embed` takes the HR pictures as well, so it works only where they are known
 
     def embed(self, lr_BCHW: Tensor) -> Tensor:

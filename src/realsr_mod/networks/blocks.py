@@ -54,9 +54,12 @@ class DynamicDepthwiseConv(nn.Module):
 
 
 class PixelShuffleUpsampler(nn.Sequential):
-    """Enlarge by 3 or a power of two: conv to f*f*C channels and PixelShuffle(f), f = 3 once or f = 2 repeatedly."""
+    """Enlarge by 3 or a power of two: conv to f*f*C channels and PixelShuffle(f), f = 3 once or f = 2 repeatedly.
 
-    def __init__(self, channels: int, scale: int) -> None:
+    `activation`, if any, follows each PixelShuffle.
+    """
+
+    def __init__(self, channels: int, scale: int, activation: nn.Module | None = None) -> None:
         if scale == 3:
             factors = [3]
         elif scale > 0 and math.log2(scale).is_integer():
@@ -66,6 +69,7 @@ class PixelShuffleUpsampler(nn.Sequential):
         layers: list[nn.Module] = []
         for factor in factors:
             layers += [conv3x3(channels, channels * factor**2), nn.PixelShuffle(factor)]
+            layers += [] if activation is None else [activation]
         super().__init__(*layers)
 
 

@@ -4,6 +4,7 @@ Legend: B batch, C feature channels, G growth channels, H and W the low-resoluti
 """
 
 from collections.abc import Iterable, Sequence
+from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
@@ -110,6 +111,9 @@ class RRDBNet(SRNetwork):
 
     Args: see `RRDBRestorer`. The released ×4 models have 64 channels, 23 blocks, growth 32 (16.7 M parameters).
     """
+
+    taps = MappingProxyType({"body": "restorer.fuse"})
+    default_taps = ("body",)
 
     def __init__(self, scale: int = 4, channels: int = 64, num_blocks: int = 23, growth: int = 32) -> None:
         super().__init__()

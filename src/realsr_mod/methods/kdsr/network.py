@@ -3,6 +3,8 @@
 Legend: B batch, C feature channels, H and W the low-resolution size, s the scale.
 """
 
+from types import MappingProxyType
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -84,6 +86,9 @@ class KDSRNet(SRNetwork):
         restorer_blocks: IDR-DCRB of the restorer (N_b).
         sees_hr: the encoder reads the LR picture together with the HR one, pixel-unshuffled to its size.
     """
+
+    taps = MappingProxyType({"distilled": "encoder.mlp"})
+    default_taps = ("embedding", "distilled")
 
     def __init__(
         self, scale: int, channels: int, encoder_blocks: int, restorer_blocks: int, sees_hr: bool = False
