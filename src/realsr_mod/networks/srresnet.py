@@ -31,6 +31,7 @@ class SRResNet(SRNetwork):
         if num_blocks < 1:
             raise ValueError(f"num_blocks must be at least 1, got {num_blocks}")
         self.scale = scale
+        self.size = {"channels": channels, "num_blocks": num_blocks, "global_residual": global_residual}
         self.global_residual = global_residual
         self.head = conv3x3(3, channels)
         self.blocks = nn.ModuleList([ResidualBlock(channels, nn.ReLU()) for _ in range(num_blocks)])
@@ -48,11 +49,16 @@ class SRResNet(SRNetwork):
     def default_taps(self) -> tuple[str, ...]:
         return (f"rb{len(self.blocks)}",)
 
-    def restore(self, lr_B3HW: Tensor, embedding_B0: Tensor) -> Tensor:
+    def features(self, lr_B3HW: Tensor) -> Tensor:
+        """What the last residual block puts out: (B, C, H, W)."""
         x = F.leaky_relu(self.head(lr_B3HW), 0.1)
         for block in self.blocks:
             x = block(x)
-        sr = self.to_rgb(F.leaky_relu(self.refine(self.upsampler(x)), 0.1))
+        return x
+
+    def restore(self, lr_B3HW: Tensor, embedding_B0: Tensor) -> Tensor:
+        x = self.upsampler(self.features(lr_B3HW))
+        sr = self.to_rgb(F.leaky_relu(self.refine(x), 0.1))
         if not self.global_residual:
             return sr
         return sr + F.interpolate(lr_B3HW, scale_factor=self.scale, mode="bilinear", align_corners=False)

@@ -1,0 +1,60 @@
+"""The features of many pictures at the taps of a network.
+
+Legend: N pictures, D the length of a flattened feature, B batch.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from realsr_mod.analysis.grid import Pictures
+from realsr_mod.analysis.taps import default_taps, features_at
+
+POOLS = ("flatten", "mean")
+
+
+def pooled(feature: Tensor, pool: str = "flatten") -> Tensor:
+    """(B, ...) to (B, D): every position of a feature map ("flatten"), or its mean over the picture ("mean")."""
+    if pool not in POOLS:
+        raise ValueError(f"pool must be {' or '.join(POOLS)}, got {pool!r}")
+    if pool == "mean" and feature.ndim > 2:
+        feature = feature.mean(dim=tuple(range(2, feature.ndim)))
+    return feature.flatten(1)
+
+
+def collect(
+    network: nn.Module,
+    pictures: Pictures,
+    taps: Sequence[str] | None = None,
+    pool: str = "flatten",
+    batch_size: int = 32,
+    advance: Callable[[int], object] | None = None,
+) -> dict[str, np.ndarray]:
+    """Features (N, D), float32, of all pictures at each tap (None: the network's default ones).
+
+    Args:
+        network: see `features_at`; a teacher gets the contents, which are the truth, as well.
+        pictures: what it looks at.
+        taps: names or module paths.
+        pool: what becomes of a feature map; see `pooled`.
+        batch_size: pictures at a time.
+        advance: is told how many pictures each batch had (for a progress bar).
+    """
+    names = default_taps(network) if taps is None else tuple(taps)
+    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for index in _batches(len(pictures), batch_size):
+        hr = pictures.contents.hr_M3HW[pictures.content_N[index]].to(device)
+        found = features_at(network, names, pictures.lr_N3hw[index].to(device), hr)
+        for name, feature in found.items():
+            rows[name].append(pooled(feature.float(), pool).cpu().numpy())
+        if advance is not None:
+            advance(len(index))
+    return {name: np.concatenate(parts) for name, parts in rows.items()}
+
+
+def _batches(count: int, size: int) -> Iterator[np.ndarray]:
+    for start in range(0, count, size):
+        yield np.arange(start, min(start + size, count))

@@ -1,0 +1,143 @@
+"""The same contents under a grid of fixed degradations, so that nothing else differs between the groups.
+
+Legend: M contents, K conditions, N = K M pictures, condition by condition; H and W the high-resolution size, h and w
+the low-resolution one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from realsr_mod.analysis.contents import Contents
+from realsr_mod.degradations.base import Degradation, Params
+from realsr_mod.degradations.blur import GaussianBlur
+from realsr_mod.degradations.jpeg import JPEG
+from realsr_mod.degradations.noise import GaussianNoise, Quantize
+from realsr_mod.degradations.resize import Downscale
+
+SHOWN = {"blur": "blur σ {:g}", "noise": "noise {:g}", "jpeg": "JPEG {:g}"}
+CLEAN = "clean"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A degradation of given levels. `levels` maps a kind to its level; none: bicubic downscaling alone.
+
+    Kinds: `blur`, the width of a Gaussian in HR pixels; `noise`, the standard deviation of white noise on the LR
+    picture in 1/255 units; `jpeg`, the quality of the compressed LR picture. They happen in this order.
+    """
+
+    levels: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for kind, level in self.levels.items():
+            if kind not in SHOWN:
+                raise ValueError(f"there is no degradation {kind!r}; a condition consists of {', '.join(SHOWN)}")
+            if not level > 0:
+                raise ValueError(f"the level of {kind} must lie above 0, got {level}; leave {kind} out for none")
+
+    @property
+    def kind(self) -> str:
+        """What it consists of, whatever the levels: "clean", "blur", "blur+noise" …"""
+        return "+".join(kind for kind in SHOWN if kind in self.levels) or CLEAN
+
+    def __str__(self) -> str:
+        parts = [text.format(self.levels[kind]) for kind, text in SHOWN.items() if kind in self.levels]
+        return " + ".join(parts) or CLEAN
+
+    def degradation(self, scale: int, kernel_size: int = 21) -> Degradation:
+        """The pipeline that this condition needs, of the same ops that training uses."""
+        ops = {}
+        if "blur" in self.levels:
+            ops["blur"] = GaussianBlur(kernel_size)
+        ops["down"] = Downscale(scale)
+        if "noise" in self.levels:
+            ops["noise"] = GaussianNoise((0.0, 255.0))
+        ops["quantize"] = Quantize()
+        if "jpeg" in self.levels:
+            ops["jpeg"] = JPEG()
+        return Degradation(scale, **ops)
+
+    def params(self, seeds_M: Tensor) -> Params:
+        """The pipeline's params for pictures whose noise patterns have the seeds `seeds_M` (M,) int64."""
+        batch = seeds_M.shape
+        params: Params = {}
+        if "blur" in self.levels:
+            params["blur"] = {"sigma_x": torch.full(batch, float(self.levels["blur"]))}
+        if "noise" in self.levels:
+            params["noise"] = {"sigma": torch.full(batch, self.levels["noise"] / 255), "seed": seeds_M}
+        if "jpeg" in self.levels:
+            params["jpeg"] = {"quality": torch.full(batch, float(self.levels["jpeg"]))}
+        return params
+
+
+class DegradationGrid:
+    """Conditions under which every content is seen.
+
+    Args:
+        conditions: each a mapping from kind to level, `{}` for clean; the levels of a kind from mild to severe.
+        kernel_size: side of the blur kernels in pixels.
+    """
+
+    def __init__(self, conditions: Sequence[Mapping[str, float]], kernel_size: int = 21) -> None:
+        self.conditions = [Condition(dict(levels)) for levels in conditions]
+        self.kernel_size = kernel_size
+        names = [str(condition) for condition in self.conditions]
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise ValueError(f"give two conditions or more, each of them once; got {', '.join(names) or 'none'}")
+
+    def degrade(self, hr_M3HW: Tensor, scale: int, seed: int = 0) -> Tensor:
+        """Every content under every condition, (K, M, 3, h, w). Content m has one noise pattern under all of them."""
+        seeds_M = torch.arange(len(hr_M3HW), dtype=torch.int64) + seed * 1_000_003
+        return torch.stack(
+            [c.degradation(scale, self.kernel_size)(hr_M3HW, c.params(seeds_M)) for c in self.conditions]
+        )
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """N degraded pictures and what each one is.
+
+    `contents` and `conditions` are what they were made of; the arrays (N,) say for each picture which ones.
+    """
+
+    lr_N3hw: Tensor
+    contents: Contents
+    conditions: tuple[Condition, ...]
+    condition_N: np.ndarray
+    content_N: np.ndarray
+
+    @classmethod
+    def make(cls, contents: Contents, grid: DegradationGrid, scale: int, seed: int = 0) -> "Pictures":
+        """All contents under all conditions of a grid."""
+        lr = grid.degrade(contents.hr_M3HW, scale, seed)
+        kinds, count = lr.shape[:2]
+        return cls(
+            lr.flatten(0, 1),
+            contents,
+            tuple(grid.conditions),
+            np.repeat(np.arange(kinds), count),
+            np.tile(np.arange(count), kinds),
+        )
+
+    def __len__(self) -> int:
+        return len(self.condition_N)
+
+    @property
+    def condition_names(self) -> list[str]:
+        """Of the K conditions."""
+        return [str(condition) for condition in self.conditions]
+
+    @property
+    def photo_N(self) -> np.ndarray:
+        """The photo that each picture was cut out of."""
+        return self.contents.photo_M[self.content_N]
+
+    @property
+    def clean(self) -> int | None:
+        """The index of the condition without any degradation, if it is among them."""
+        kinds = [condition.kind for condition in self.conditions]
+        return kinds.index(CLEAN) if CLEAN in kinds else None

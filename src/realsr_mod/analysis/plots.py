@@ -1,0 +1,84 @@
+"""Still pictures of features, by matplotlib, for files and notebooks.
+
+Legend: N pictures, K conditions.
+"""
+
+import colorsys
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from realsr_mod.analysis.grid import CLEAN, Condition
+from realsr_mod.analysis.study import Study
+
+HUES = {"blur": 0.58, "noise": 0.03, "jpeg": 0.36, "mixed": 0.80}
+CLEAN_COLOUR = "#222222"
+
+
+def condition_colours(conditions: Sequence[Condition]) -> list[str]:
+    """One hue per kind, darker with every further level, black for clean: hex codes in the order of the conditions."""
+    kinds = [condition.kind for condition in conditions]
+    colours, seen = [], dict.fromkeys(kinds, 0)
+    for kind in kinds:
+        if kind == CLEAN:
+            colours.append(CLEAN_COLOUR)
+            continue
+        strength = (seen[kind] + 1) / kinds.count(kind)
+        seen[kind] += 1
+        hue = HUES.get(kind, HUES["mixed"])
+        rgb = colorsys.hls_to_rgb(hue, 0.80 - 0.42 * strength, 0.45 + 0.35 * strength)
+        colours.append("#" + "".join(f"{round(255 * value):02x}" for value in rgb))
+    return colours
+
+
+def content_colours(count: int) -> list[str]:
+    """One colour per content; neighbours in the list differ in hue by the golden ratio."""
+    colours = []
+    for i in range(count):
+        rgb = colorsys.hls_to_rgb((0.618034 * i) % 1, 0.42 + 0.16 * (i % 3 - 1), 0.65)
+        colours.append("#" + "".join(f"{round(255 * value):02x}" for value in rgb))
+    return colours
+
+
+def scatter(axes: Axes, study: Study, by: str = "degradation", legend: bool = True) -> None:
+    """Draw one dot per picture, coloured by "degradation" or by "content"."""
+    pictures = study.pictures
+    if by == "degradation":
+        for index, colour in enumerate(condition_colours(pictures.conditions)):
+            chosen = study.plane_N2[pictures.condition_N == index]
+            axes.scatter(*chosen.T, s=9, color=colour, label=pictures.condition_names[index], linewidths=0)
+        if legend:
+            axes.legend(markerscale=1.8, fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    else:
+        colours = np.array(content_colours(len(pictures.contents)))[pictures.content_N]
+        axes.scatter(*study.plane_N2.T, s=9, c=list(colours), linewidths=0)
+    axes.set(xlabel=study.axes[0], ylabel=study.axes[1], title=f"by {by}")
+    axes.set(xticks=[], yticks=[]) if study.features_ND.shape[1] > 2 else None
+
+
+def confusion(axes: Axes, study: Study) -> None:
+    """Draw how often the linear probe takes a condition (row) for another (column), in per cent of the row."""
+    counts_KK = study.linear.confusion_KK
+    share_KK = counts_KK / counts_KK.sum(1, keepdims=True)
+    axes.imshow(share_KK, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), value in np.ndenumerate(share_KK):
+        if value >= 0.005:
+            colour = "white" if value > 0.5 else "black"
+            axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=7, color=colour)
+    names, ticks = study.pictures.condition_names, range(len(counts_KK))
+    axes.set_xticks(ticks, names, rotation=45, ha="right", fontsize=7)
+    axes.set_yticks(ticks, names, fontsize=7)
+    axes.set(title=f"probe: {100 * study.linear.accuracy:.0f} % right (chance {100 * study.linear.chance:.0f} %)")
+
+
+def study_figure(study: Study) -> Figure:
+    """A page about one network at one tap: by degradation, by content, and the probe's confusion matrix."""
+    figure = Figure(figsize=(13, 4.2), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    scatter(left, study)
+    scatter(middle, study, by="content")
+    confusion(right, study)
+    figure.suptitle(f"{study.model}, {study.tap}" + ("  (sees the truth)" if study.sees_hr else ""))
+    return figure

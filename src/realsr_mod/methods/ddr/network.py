@@ -1,0 +1,44 @@
+"""Super-resolution guided by a deep degradation representation (arXiv 2108.00406): a frozen SRResNet's features steer.
+
+Legend: B batch, C feature channels of the restorer, F of the SRResNet, H and W the low-resolution size.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from realsr_mod.methods.kdsr.network import IDRRestorer
+from realsr_mod.networks.srresnet import SRResNet
+from realsr_mod.types import SRNetwork
+
+
+class DDRGuidedNet(SRNetwork):
+    """KDSR's restorer, steered by what a frozen SRResNet makes of the picture.
+
+    The SRResNet's features at the end of its last block are averaged over the picture (F); a linear layer and a
+    LeakyReLU bring them to the embedding (C), which makes the kernels of the restorer's dynamic blocks.
+
+    Args:
+        scale: 2, 3 or 4 (any power of two works).
+        channels: C; the embedding has as many entries.
+        restorer_blocks: dynamic blocks of the restorer.
+        representation: the SRResNet's `channels`, `num_blocks` and `global_residual`. Its weights are part of this
+            network's, but do not train.
+    """
+
+    def __init__(self, scale: int, channels: int, restorer_blocks: int, representation: Mapping[str, int]) -> None:
+        super().__init__()
+        self.scale = scale
+        self.embedding_dim = channels
+        self.representation = SRResNet(scale, **representation).requires_grad_(False)
+        self.to_embedding = nn.Sequential(nn.Linear(self.representation.head.out_channels, channels), nn.LeakyReLU(0.1))
+        self.restorer = IDRRestorer(channels, restorer_blocks, scale)
+
+    def embed(self, lr_B3HW: Tensor) -> Tensor:
+        with torch.no_grad():
+            features_BFHW = self.representation.features(lr_B3HW)
+        return self.to_embedding(features_BFHW.mean(dim=(2, 3)))
+
+    def restore(self, lr_B3HW: Tensor, embedding_BC: Tensor) -> Tensor:
+        return self.restorer(lr_B3HW, embedding_BC)
