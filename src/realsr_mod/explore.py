@@ -47,8 +47,10 @@ def explore(cfg: DictConfig) -> Path:
     settings = {
         "photos": Path(cfg.data.root).name if cfg.data.root else "embedded",
         "contents": len(studies[0].pictures.contents),
+        "crop": f"{cfg.data.crop_px} px",
+        "feature maps": cfg.pool,
+        "seed": cfg.seed,
     }
-    settings |= {"crop": f"{cfg.data.crop_px} px", "projection": cfg.projection, "seed": cfg.seed}
     report = write_report(folder / "report.html", studies, "What networks know about degradation", settings)
     write_json(folder / "figures.json", {"settings": settings, "studies": [one.figures() for one in studies]})
     show(studies)

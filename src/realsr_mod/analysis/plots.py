@@ -28,7 +28,7 @@ def condition_colours(conditions: Sequence[Condition]) -> list[str]:
         strength = (seen[kind] + 1) / kinds.count(kind)
         seen[kind] += 1
         hue = HUES.get(kind, HUES["mixed"])
-        rgb = colorsys.hls_to_rgb(hue, 0.80 - 0.42 * strength, 0.45 + 0.35 * strength)
+        rgb = colorsys.hls_to_rgb(hue, 0.86 - 0.54 * strength, 0.45 + 0.35 * strength)
         colours.append("#" + "".join(f"{round(255 * value):02x}" for value in rgb))
     return colours
 

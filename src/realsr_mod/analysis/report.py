@@ -53,7 +53,9 @@ def write_report(path: Path, studies: Sequence[Study], title: str, settings: dic
     sources: dict[int, ColumnDataSource] = {}
     plots = {}
     for number, study in enumerate(studies):
-        source = sources.setdefault(id(study.pictures), picture_source(study.pictures))
+        if id(study.pictures) not in sources:
+            sources[id(study.pictures)] = picture_source(study.pictures)
+        source = sources[id(study.pictures)]
         source.add(study.plane_N2[:, 0], f"x{number}")
         source.add(study.plane_N2[:, 1], f"y{number}")
         plots[f"degradation{number}"] = scatter_plot(study, number, source, by="degradation")
@@ -67,7 +69,6 @@ def write_report(path: Path, studies: Sequence[Study], title: str, settings: dic
         version=realsr_mod.__version__,
         studies=studies,
         strip=picture_strip(pictures),
-        several=len({study.model for study in studies}) > 1,
         scripts=Markup(Resources(mode="inline", components=["bokeh"]).render()),
         plot_script=Markup(script),
         plots={name: Markup(division) for name, division in divisions.items()},

@@ -32,7 +32,7 @@ class DDRGuided(PlainSR):
             )
         if source.size != network.representation.size:
             raise ValueError(
-                f"the SRResNet at {representation} has {source.size}, network.representation {network.representation.size}; "
-                "give network.representation the same values, or another run as representation"
+                f"the SRResNet at {representation} has {source.size}, but network.representation is "
+                f"{network.representation.size}; give it the same values, or take another run as representation"
             )
         load_state(network.representation, source.state_dict(), source=representation)
