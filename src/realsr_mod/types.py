@@ -32,6 +32,8 @@ class Estimator(nn.Module, ABC):
     scale: int  # of the super-resolution that the degradation belongs to
     embedding_dim: int = 0
     embedding_names: tuple[str, ...] = ()  # names of embedding entries that a person may set, for example blur, noise
+    taps: Mapping[str, str] = {}  # points inside that are worth looking at: a short name to the module's path
+    default_taps: tuple[str, ...] = ()  # what an analysis looks at unasked: taps, or "embedding" for what `embed` gives
 
     @abstractmethod
     def embed(self, lr_BCHW: Tensor) -> Tensor:
@@ -44,8 +46,6 @@ class SRNetwork(Estimator):
     A network that does not look at the degradation has `embedding_dim = 0` and ignores the embedding.
     """
 
-    taps: Mapping[str, str] = {}  # points inside that are worth looking at: a short name to the module's path
-    default_taps: tuple[str, ...] = ()  # what an analysis looks at unasked: taps, or "embedding" for what `embed` gives
     sees_hr: bool = False  # a teacher: `embed` takes the HR pictures as well, so it works only where they are known
 
     def embed(self, lr_BCHW: Tensor) -> Tensor:
