@@ -45,7 +45,7 @@ def test_two_networks_side_by_side_in_a_page_that_needs_no_network(run, tmp_path
         ("srresnet", "rb4"),
     ]
     assert [one["sees_hr"] for one in figures] == [True, True, False]
-    assert figures[2]["length"] == 4 * 8 * 8
+    assert figures[2]["length"] == 4
     rows = list(csv.DictReader((folder / "teacher_embedding.csv").open()))
     assert len(rows) == 18
     assert rows[6]["condition"] == "blur σ 2"

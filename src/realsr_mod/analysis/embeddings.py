@@ -12,23 +12,21 @@ from torch import Tensor, nn
 from realsr_mod.analysis.grid import Pictures
 from realsr_mod.analysis.taps import default_taps, features_at
 
-POOLS = ("flatten", "mean")
+POOLS = ("mean", "flatten")
 
 
-def pooled(feature: Tensor, pool: str = "flatten") -> Tensor:
-    """(B, ...) to (B, D): every position of a feature map ("flatten"), or its mean over the picture ("mean")."""
+def pooled(feature: Tensor, pool: str = "mean") -> Tensor:
+    """(B, ...) to (B, D): the mean of a feature map over the picture ("mean"), or every position of it ("flatten")."""
     if pool not in POOLS:
         raise ValueError(f"pool must be {' or '.join(POOLS)}, got {pool!r}")
-    if pool == "mean" and feature.ndim > 2:
-        feature = feature.mean(dim=tuple(range(2, feature.ndim)))
-    return feature.flatten(1)
+    return feature.flatten(2).mean(2) if pool == "mean" and feature.ndim > 2 else feature.flatten(1)
 
 
 def collect(
     network: nn.Module,
     pictures: Pictures,
     taps: Sequence[str] | None = None,
-    pool: str = "flatten",
+    pool: str = "mean",
     batch_size: int = 32,
     advance: Callable[[int], object] | None = None,
 ) -> dict[str, np.ndarray]:

@@ -12,17 +12,17 @@ from realsr_mod.networks.srresnet import SRResNet
 
 @pytest.fixture(scope="module")
 def features(pictures):
-    return collect(SRResNet(4, 4, 1), pictures, batch_size=5)["rb1"]
+    return collect(SRResNet(4, 4, 1), pictures, pool="flatten", batch_size=5)["rb1"]
 
 
 def test_rows_do_not_depend_on_the_batches(pictures, features):
     network = SRResNet(4, 4, 1)
-    whole, parts = (collect(network, pictures, ["rb1", "up1"], batch_size=size) for size in (18, 7))
+    whole, parts = (collect(network, pictures, ["rb1", "up1"], "flatten", size) for size in (18, 7))
     assert whole["rb1"].shape == (18, 4 * 8 * 8)
     assert all(np.allclose(whole[tap], parts[tap], atol=1e-6) for tap in whole)
-    means = collect(network, pictures, pool="mean")["rb1"]
+    means = collect(network, pictures)["rb1"]
     assert np.allclose(means, whole["rb1"].reshape(18, 4, 64).mean(2), atol=1e-6)
-    with pytest.raises(ValueError, match="pool must be flatten or mean, got 'max'"):
+    with pytest.raises(ValueError, match="pool must be mean or flatten, got 'max'"):
         pooled(None, "max")
 
 
