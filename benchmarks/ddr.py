@@ -38,11 +38,12 @@ def train_all(runs: Path, photos: Path, seed: str) -> dict[str, Path]:
     return {"residual": residual, "plain": plain, "srgan": srgan}
 
 
-def explored(run: Path, photos: Path, degradations: str, pool: str) -> Figures:
-    """What the explorer finds at a run's first tap; measured once, kept in the run's folder."""
+def explored(run: Path, photos: Path, degradations: str, pool: str, taps: str = "null") -> Figures:
+    """What the explorer finds at a run's tap; measured once, kept in the run's folder."""
     folder = run / f"explore_{photos.name}_{degradations}_{pool}"
     if not (folder / "figures.json").is_file():
-        options = [f"degradations={degradations}", f"pool={pool}", f"output={folder}", f"hydra.run.dir={folder}"]
+        options = [f"degradations={degradations}", f"pool={pool}", f"taps={taps}"]
+        options += [f"output={folder}", f"hydra.run.dir={folder}"]
         command("explore", f"model={run}", f"data.root={photos}", *options)
     return json.loads((folder / "figures.json").read_text())["studies"][0]
 
@@ -99,14 +100,16 @@ def main(
         for name, run in train_all(runs, training, seed).items():
             networks.setdefault(SRRESNET[name], []).append(run)
     of_kdsr = {KDSR[name]: [kdsr / f"{name}_{seed}" for seed in seeds.split(",")] for name in KDSR} if kdsr else {}
-    by_pool = {"flatten": "every position of the feature map", "mean": "its mean over the picture"}
+    by_pool = {"mean": "mean of the feature map", "flatten": "every position of the feature map"}
     for pool, what in by_pool.items():
         figures = {name: [explored(run, photos, "ddr", pool) for run in group] for name, group in networks.items()}
         print_indices(figures, f"{photos.name}, DDR's degradations, last block, {what}; mean (each seed)")
         print_growth(figures, "chi_from_clean", f"CHI of each degradation against clean, {what}")
         print_growth(figures, "srga", f"SRGA of each degradation against clean, {what}")
     for grid in ("ddr", "blur") if of_kdsr else ():
-        figures = {name: [explored(run, photos, grid, "flatten") for run in group] for name, group in of_kdsr.items()}
+        figures = {
+            name: [explored(run, photos, grid, "mean", "embedding") for run in group] for name, group in of_kdsr.items()
+        }
         print_indices(figures, f"{photos.name}, degradations={grid}, KDSR's IDR; mean (each seed)")
 
 
