@@ -43,14 +43,6 @@ class RelationTraining(SRModule):
         self.log("val/accuracy", _accuracy(logits, batch.params["task"]), batch_size=len(batch), sync_dist=True)
 
 
-class Restoration(SRModule):
-    """Plain supervised restoration by L1, for any network: also how a model is adapted to pairs of one camera."""
-
-    def forward_losses(self, batch: SRBatch) -> tuple[LossTerms, Tensor]:
-        sr = self.network(batch.lr).float()
-        return {"pixel": self.pixel_loss(sr, batch.hr)}, sr
-
-
 class WeightedRestoration(SRModule):
     """What DRTL's transfers share: the weight of every auxiliary task for the camera.
 

@@ -12,8 +12,9 @@ from torch import nn
 
 from realsr_mod.methods.drtl import module as drtl
 from realsr_mod.methods.drtl.bank import AuxiliaryBank
-from realsr_mod.methods.drtl.module import MetaLearning, RelationTraining, Restoration, WeightedPretraining
+from realsr_mod.methods.drtl.module import MetaLearning, RelationTraining, WeightedPretraining
 from realsr_mod.methods.drtl.network import RelationNetwork
+from realsr_mod.methods.srresnet.module import PlainSR
 from realsr_mod.types import SRBatch, SRNetwork
 
 TASKS = {"weak": {"sigma_px": [1, 1]}, "strong": {"sigma_px": [2, 2]}, "poster": {"poster_levels": [3, 3]}}
@@ -85,7 +86,7 @@ def test_tasks_drawn_by_weight_give_the_same_gradient_on_average(given_weights):
 def test_equal_weights_are_plain_training(monkeypatch):
     monkeypatch.setattr(drtl, "camera_weights", lambda *_: dict.fromkeys(TASKS, 1 / 3))
     batch = batch_of([2.0, 0.25, 0.5, 3.0], [0, 1, 2, 0])
-    plain = Restoration(Gain(), optimizer=SGD).forward_losses(batch)[0]["pixel"].item()
+    plain = PlainSR(Gain(), optimizer=SGD).forward_losses(batch)[0]["pixel"].item()
     for module in (make(WeightedPretraining, draw="evenly"), make(WeightedPretraining)):
         assert module.forward_losses(batch)[0]["pixel"].item() == pytest.approx(plain, rel=1e-6)
     assert make(WeightedPretraining, (None, None)).forward_losses(batch)[0]["pixel"].item() == plain
