@@ -28,10 +28,10 @@ from realsr_mod.weights.release import build_network, load_model, read_config
 
 VARIANTS = {  # what it is called, and the weights of L_bc, L_cc, L_rec
     "l1": ("L1", (0, 0, 0)),
-    "bc": ("L1 + 0.01 L_bc", (0.01, 0, 0)),
-    "cc": ("L1 + 0.01 L_cc + L_rec", (0, 0.01, 1)),
-    "full": ("full", (0.01, 0.01, 1)),
-    "weak": ("full, 0.002 L_bc", (0.002, 0.01, 1)),
+    "bc": ("L1 + L_bc", (0.002, 0, 0)),
+    "cc": ("L1 + L_cc + L_rec", (0, 0.01, 1)),
+    "full": ("full", (0.002, 0.01, 1)),
+    "strong": ("full, five times L_bc", (0.01, 0.01, 1)),
 }
 PROTOCOLS = {"spatial": "spatially variant", "iso": "σ 1.2, 2.4, 3.6"}
 NUM_PLACES = 256  # of each picture, for the cosines
@@ -121,7 +121,7 @@ def main(
     photos: Annotated[Path, typer.Argument(help="Folder of photos to train on, for example BSD400.")],
     sets: Annotated[list[Path], typer.Argument(help="Folders of HR photos to measure on.")],
     seeds: Annotated[str, typer.Option(help="Comma-separated seeds.")] = "0,1,2",
-    variants: Annotated[str, typer.Option(help=f"Comma-separated, of {', '.join(VARIANTS)}.")] = ",".join(VARIANTS),
+    variants: Annotated[str, typer.Option(help=f"Comma-separated, of {', '.join(VARIANTS)}.")] = "l1,bc,cc,full",
     steps: Annotated[int, typer.Option(help="Training steps of every run.")] = 700,
     runs: Annotated[Path, typer.Option(help="Where the trainings go.")] = Path("runs/crlsr_ablation"),
 ) -> None:

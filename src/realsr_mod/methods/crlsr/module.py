@@ -41,7 +41,7 @@ class CRLSR(SRModule):
     def __init__(
         self,
         network: CRLSRNet,
-        bidirectional_weight: float = 0.01,
+        bidirectional_weight: float = 0.002,
         conditional_weight: float = 0.01,
         reconstruction_weight: float = 1.0,
         bidirectional_temperature: float = 0.07,
