@@ -118,7 +118,7 @@ def experiments() -> list[str]:
 
 def known_keys(config_name: str, arguments: Sequence[str], parent: str) -> list[str]:
     """The keys under `parent` in the config that the group choices among `arguments` (data=folder …) make."""
-    choices = [item for item in arguments if (CONF_DIR / item.split("=")[0]).is_dir()]
+    choices = [item for item in arguments if (CONF_DIR / item.split("=")[0]).is_dir() and "," not in item]  # no sweeps
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         cfg = compose(config_name, overrides=choices)
     node = OmegaConf.select(cfg, parent) if parent else cfg

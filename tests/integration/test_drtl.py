@@ -1,6 +1,7 @@
 """DRTL as a person uses it: relation, weighted pre-training, adaptation to pairs, upscaling with the result."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,7 +10,9 @@ from commands import TINY
 from PIL import Image
 from skimage import data
 
-from realsr_mod.weights.release import load_model, read_config
+from realsr_mod.inference.upscaler import Upscaler
+from realsr_mod.runs import newest_model
+from realsr_mod.weights.release import read_config
 
 RELATION_TINY = ["network.channels=4", *(item for item in TINY if not item.startswith("network."))]
 
@@ -35,28 +38,20 @@ def only(folder, pattern):
 def test_from_pairs_to_a_larger_picture(run, tmp_path, pairs):
     done = run("train", "experiment=drtl_relation", *RELATION_TINY)
     relation = only(tmp_path, "runs/drtl_relation/*")
-    assert json.loads((relation / "summary.json").read_text())["accuracy"] >= 0
+    assert 0 <= json.loads((relation / "summary.json").read_text())["accuracy"] <= 1
     assert "accuracy" in done.stdout
     assert read_config(relation)["restores"] is False
 
-    drawn = run("methods.drtl.relation", str(relation), "pairs", "-o", "graph")
-    assert "poster" in drawn.stdout
-    assert (tmp_path / "graph" / "relation.png").is_file()
-
     done = run("train", "experiment=drtl_pretrain", "pairs=pairs", *TINY)
-    assert str(relation.relative_to(tmp_path)) in done.stdout  # found, not trained again
+    assert f"relation: {relation.relative_to(tmp_path)}" in done.stdout  # found, not trained again
     assert "related to the camera:" in done.stdout
 
     done = run("train", "experiment=drtl_adapt", "pairs=pairs", *TINY)
-    pretrained, adapted = only(tmp_path, "runs/drtl_pretrain/*"), only(tmp_path, "runs/drtl_adapt/*")
-    assert f"init: {pretrained.relative_to(tmp_path)}" in done.stdout
+    adapted = only(tmp_path, "runs/drtl_adapt/*")
+    assert "init: runs/" in done.stdout
     assert "2 pairs, at most" in done.stdout
-    network = load_model(adapted)
-    assert sum(p.numel() for p in network.parameters()) == sum(p.numel() for p in load_model(pretrained).parameters())
-    summary = json.loads((adapted / "summary.json").read_text())
-    assert summary["bicubic_psnr_y"] > 20
-
-    run("train", "experiment=drtl_reptile", "pairs=pairs", *TINY, "data.batch_size=8")
-    run("train", "experiment=drtl_maml", "pairs=pairs", *TINY, "data.batch_size=8")
-    run("upscale", "pairs/LR/0.png", "-o", "larger", "--model", str(adapted))
-    assert Image.open(tmp_path / "larger" / "0.png").size == (240, 160)
+    init = Path(json.loads((adapted / "summary.json").read_text())["prerequisites"]["init"])
+    assert "experiment=drtl_pretrain" in (tmp_path / init / ".hydra" / "overrides.yaml").read_text()
+    assert read_config(adapted)["network"] == read_config(tmp_path / init)["network"]
+    assert newest_model(tmp_path / "runs") == adapted
+    assert Upscaler.load(adapted)(Image.open(pairs / "LR" / "0.png")).size == (240, 160)

@@ -3,12 +3,13 @@
 Legend: B batch, K auxiliary tasks, H and W the low-resolution size, s the scale.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from pytorch_lightning.utilities import rank_zero_info
+from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor, nn
 
 from realsr_mod.methods.base import LossTerms, SRModule
@@ -17,6 +18,8 @@ from realsr_mod.methods.drtl.meta import OptimizerFactory, maml_direction, repti
 from realsr_mod.methods.drtl.network import RelationNetwork
 from realsr_mod.methods.drtl.target import camera_weights
 from realsr_mod.types import SRBatch, SRNetwork
+
+log = logging.getLogger(__name__)
 
 META = {"maml": maml_direction, "reptile": reptile_direction}
 
@@ -86,7 +89,7 @@ class WeightedRestoration(SRModule):
             bank.draw_by(list(self.weights.values()))
         by_weight = sorted(self.weights.items(), key=lambda item: -item[1])
         shown = ", ".join(f"{name} {weight:.2f}" for name, weight in by_weight if weight >= 0.01)
-        rank_zero_info(f"related to the camera: {shown}; the rest under 0.01 each")
+        rank_zero_only(log.info)("related to the camera: %s; the rest under 0.01 each", shown)
 
     def importance(self, task_B: Tensor) -> Tensor:
         """By how much each row's loss is multiplied: w_k / q_k, q_k being the probability that task k is drawn."""

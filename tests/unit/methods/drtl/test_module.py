@@ -7,13 +7,16 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from torch import nn
 
+from realsr_mod.data.datamodule import EmbeddedDataModule
 from realsr_mod.methods.drtl import module as drtl
 from realsr_mod.methods.drtl.bank import AuxiliaryBank
 from realsr_mod.methods.drtl.module import MetaLearning, RelationTraining, WeightedPretraining
 from realsr_mod.methods.drtl.network import RelationNetwork
+from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.methods.srresnet.module import PlainSR
 from realsr_mod.types import SRBatch, SRNetwork
 
@@ -116,6 +119,24 @@ def test_maml_descends_along_the_weighted_sum_of_adapted_gradients(given_weights
     # task 0 adapts from 1 to 1.6 and overshoots its query's truth, 1.5: there the gradient is +1, at theta it is -1
     batch = batch_of([2.0, 1.5, 2.0, 2.0, 0.0, 0.0], [0, 0, 1, 1, 2, 2])
     assert gradient(module, batch) == pytest.approx(0.5 - 0.25 + 0.25, abs=1e-6)
+
+
+@pytest.mark.parametrize("algorithm", ["maml", "reptile"])
+def test_meta_learning_trains_a_real_network_in_the_usual_loop(algorithm, tmp_path):
+    torch.manual_seed(0)
+    network = KDSRNet(scale=2, channels=4, encoder_blocks=1, restorer_blocks=1)
+    before = {name: weight.clone() for name, weight in network.named_parameters()}
+    bank = AuxiliaryBank(2, TASKS, group_rows=4)
+    common = {"relation": None, "pairs": None, "inner_optimizer": SGD, "inner_steps": 2}
+    module = MetaLearning(network, algorithm, optimizer=partial(torch.optim.Adam, lr=1e-3), **common)
+    photos = EmbeddedDataModule(degradation=bank, scale=2, hr_crop_px=32, batch_size=8, val_crop_px=32)
+    off = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
+    trainer = pl.Trainer(
+        accelerator="cpu", max_steps=2, limit_val_batches=0, enable_checkpointing=False,
+        use_distributed_sampler=False, default_root_dir=tmp_path, **off,
+    )  # fmt: skip
+    trainer.fit(module, photos)
+    assert all(not torch.equal(weight, before[name]) for name, weight in network.named_parameters())
 
 
 def test_meta_learning_asks_for_whole_groups(given_weights):
