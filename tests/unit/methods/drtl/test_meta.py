@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from realsr_mod.methods.drtl.meta import maml_direction, reptile_direction, with_gradients
+from realsr_mod.methods.drtl.meta import maml_direction, reptile_direction, trained, with_gradients
+from realsr_mod.methods.mmrealsr.network import MMRealSRNet
 
 SGD = partial(torch.optim.SGD, lr=0.1)
 
@@ -67,3 +68,16 @@ def test_a_scalar_can_carry_gradients_that_were_found_otherwise():
     assert value.item() == pytest.approx(0.25, abs=1e-6)
     value.backward()
     assert all(torch.equal(parameter.grad, gradient) for parameter, gradient in zip(parameters, wanted, strict=True))
+
+
+def test_any_backbone_will_do_frozen_parts_stay_out():
+    size = {"channels": 4, "num_blocks": 1, "growth": 2}
+    estimator = {"estimator_widths": (4,), "estimator_blocks": (1,), "estimator_downscales": (1,)}
+    network = MMRealSRNet(scale=2, **size, **estimator)
+    network.estimator.requires_grad_(False)
+    lr, hr = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 16, 16)
+    for direction in (maml_direction, reptile_direction):
+        gradients = direction(network, lr, hr, l1, SGD, inner_steps=1).gradients
+        assert [g.shape for g in gradients] == [p.shape for p in trained(network)]
+        assert len(gradients) < len(list(network.parameters()))
+        assert any(gradient.abs().sum() > 0 for gradient in gradients)
