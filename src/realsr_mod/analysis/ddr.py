@@ -130,9 +130,11 @@ def kl_generalized_gaussian(p: tuple[float, float], q: tuple[float, float]) -> f
 def srga(clean_ND: np.ndarray, degraded_ND: np.ndarray, components: int = SRGA_COMPONENTS, seed: int = 0) -> float:
     """SRGA score log10(KL + 1e-5) + 5 between the features of clean and of degraded pictures; 0 if they agree.
 
-    The smaller, the better the network generalises to the degradation. Both sets of features go through one PCA; to
-    all coordinates of each set one generalized Gaussian is fitted; KL(degraded || clean) compares them.
+    The smaller, the better the network generalises to the degradation. Both sets of features go through one PCA and are
+    measured from the mean of the clean ones, so that a common shift counts; to all coordinates of each set one
+    generalized Gaussian is fitted; KL(degraded || clean) compares them.
     """
     points = pca(np.concatenate([clean_ND, degraded_ND]), components, seed)
+    points = points - points[: len(clean_ND)].mean(0)
     clean, degraded = (fit_generalized_gaussian(part) for part in (points[: len(clean_ND)], points[len(clean_ND) :]))
     return float(np.log10(kl_generalized_gaussian(degraded, clean) + 1e-5) + 5)

@@ -104,10 +104,13 @@ def test_srga_grows_with_the_difference_from_clean():
     rng = np.random.default_rng(0)
     clean = rng.normal(size=(40, 60))
     assert ddr.srga(clean, clean) == pytest.approx(0, abs=0.05)
-    scores = [ddr.srga(clean, factor * rng.normal(size=(40, 60))) for factor in (1.1, 1.5, 3)]
-    assert scores == sorted(scores)
-    assert scores[0] > 0.5
+    wider = [ddr.srga(clean, factor * rng.normal(size=(40, 60))) for factor in (1.1, 1.5, 3)]
+    shifted = [ddr.srga(clean, clean + shift * np.ones(60)) for shift in (0.1, 0.3, 1)]
+    assert wider == sorted(wider)
+    assert shifted == sorted(shifted)
+    assert min(wider + shifted) > 0.5
     points = ddr.pca(np.concatenate([clean, 3 * clean]), 300)
+    points -= points[:40].mean(0)
     fits = [ddr.fit_generalized_gaussian(part) for part in (points[:40], points[40:])]
     divergence = ddr.kl_generalized_gaussian(fits[1], fits[0])
     assert ddr.srga(clean, 3 * clean) == pytest.approx(np.log10(divergence + 1e-5) + 5)
