@@ -142,7 +142,7 @@ def show(studies: Sequence[Study]) -> None:
         table.add_column(column, justify="right", no_wrap=True)
     for one in studies:
         both = one.by_coordinates
-        shares = (f"{100 * share:.0f} %" for share in (one.linear.accuracy, one.knn.accuracy, one.linear.chance))
+        shares = (f"{100 * share:.3g} %" for share in (one.linear.accuracy, one.knn.accuracy, one.linear.chance))
         table.add_row(one.model, one.tap, f"{both.chi_degradation:.1f}", f"{both.chi_content:.1f}", *shares)
     Console().print(table)
 

@@ -70,7 +70,7 @@ def confusion(axes: Axes, study: Study) -> None:
     names, ticks = study.pictures.condition_names, range(len(counts_KK))
     axes.set_xticks(ticks, names, rotation=45, ha="right", fontsize=7)
     axes.set_yticks(ticks, names, fontsize=7)
-    axes.set(title=f"probe: {100 * study.linear.accuracy:.0f} % right (chance {100 * study.linear.chance:.0f} %)")
+    axes.set(title=f"probe: {100 * study.linear.accuracy:.0f} % right (chance {100 * study.linear.chance:.3g} %)")
 
 
 def study_figure(study: Study) -> Figure:

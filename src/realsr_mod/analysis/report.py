@@ -117,7 +117,7 @@ def scatter_plot(study: Study, number: int, source: ColumnDataSource, by: str) -
         plot.add_layout(Legend(items=items, click_policy="hide", border_line_color=None), "right")
     else:
         plot.scatter(**xy, fill_color="colour", **look)
-    plot.add_tools(HoverTool(tooltips=HOVER, attachment="horizontal"))
+    plot.add_tools(HoverTool(tooltips=HOVER, attachment="horizontal", limit=1))
     if study.features_ND.shape[1] > 2:  # the axes of t-SNE and UMAP mean nothing
         plot.axis.major_tick_line_color = plot.axis.minor_tick_line_color = None
         plot.axis.major_label_text_font_size = "0pt"
