@@ -14,6 +14,7 @@ SETTINGS = {
     "2_kdsr": {"network.channels": 4, "network.encoder_blocks": 1, "network.restorer_blocks": 1},
     "3_mmrealsr": {"network.channels": 4, "network.num_blocks": 1, "network.growth": 2},
     "4_ddr": {"network.channels": 4, "network.num_blocks": 4},
+    "5_drtl": {"network.channels": 4, "network.embedding_dim": 8},
 }
 
 
