@@ -89,10 +89,3 @@ TOOLTIP_PICTURE = """() => {
   return deep(document).some(e => e.tagName == "IMG" && e.src.startsWith("data:image/webp") && e.width == 128
     && e.closest(".strip") == null && e.getBoundingClientRect().width > 0);
 }"""
-
-
-def test_an_unknown_tap_is_named(run, models):
-    done = run("explore", "model=srresnet", "taps=[rb5]", "data.root=photos", check=False)
-    assert done.returncode == 1
-    assert "has no tap 'rb5'; did you mean 'rb4'?" in done.stdout
-    assert "Traceback" not in done.stdout
