@@ -58,14 +58,14 @@ def serve(
 def offered_models(given: list[str], runs: Path) -> list[Path]:
     """The models that are given, then the zoo's, its default first, then those trained under `runs`, newest first.
 
-    Teachers, which do not work on a photo alone, are left out. Raises FileNotFoundError for a model that is not there.
+    Models that do not upscale a photo alone, such as teachers, are left out. Raises FileNotFoundError for a model that
+    is not there.
     """
-    from realsr_mod.runs import finished_runs
+    from realsr_mod.runs import upscaling_runs
     from realsr_mod.weights.catalog import entries
-    from realsr_mod.weights.release import is_checkpoint, locate, model_folder, read_config
+    from realsr_mod.weights.release import is_checkpoint, locate, model_folder
 
-    trained = [run for run in finished_runs(runs) if not read_config(run)["network"].get("sees_hr", False)]
-    found = [*map(locate, given), *(entry.folder for entry in entries()), *trained]
+    found = [*map(locate, given), *(entry.folder for entry in entries()), *upscaling_runs(runs)]
     by_place: dict[Path, Path] = {}
     for path in found:
         by_place.setdefault((path if is_checkpoint(path) else model_folder(path)).resolve(), path)

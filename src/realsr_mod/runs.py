@@ -31,13 +31,19 @@ def finished_runs(root: str | Path = "runs") -> list[Path]:
     return sorted(folders, key=lambda folder: (folder / SUMMARY_NAME).stat().st_mtime, reverse=True)
 
 
-def newest_model(root: str | Path = "runs") -> Path | None:
-    """The newest finished run whose model makes pictures, of LR pictures alone (no teachers), or None."""
-    for folder in finished_runs(root):
+def upscaling_runs(root: str | Path = "runs") -> list[Path]:
+    """Finished runs whose model makes pictures, of LR pictures alone (no teachers), newest first."""
+
+    def upscales(folder: Path) -> bool:
         config = json.loads((folder / "model" / CONFIG_NAME).read_text())
-        if config.get("restores", True) and not config["network"].get("sees_hr", False):
-            return folder
-    return None
+        return config.get("restores", True) and not config["network"].get("sees_hr", False)
+
+    return [folder for folder in finished_runs(root) if upscales(folder)]
+
+
+def newest_model(root: str | Path = "runs") -> Path | None:
+    """The newest finished run whose model upscales, or None."""
+    return next(iter(upscaling_runs(root)), None)
 
 
 def unfinished_run(root: str | Path, overrides: Sequence[str]) -> Path | None:

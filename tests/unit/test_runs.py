@@ -19,6 +19,7 @@ def test_the_newest_model_is_one_that_makes_pictures(tmp_path):
     make_run(tmp_path / "c", {"psnr_y": 20.0}, network={"sees_hr": True})
     assert len(runs.finished_runs(tmp_path)) == 3
     assert runs.newest_model(tmp_path) == restorer
+    assert runs.upscaling_runs(tmp_path) == [restorer]
 
 
 @pytest.mark.parametrize(("summary", "line"), [({"psnr_y": 25.678}, "25.68 dB"), ({"accuracy": 0.5}, "accuracy 0.500")])
