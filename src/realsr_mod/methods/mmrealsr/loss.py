@@ -27,6 +27,15 @@ def anchor_loss(clean_BD: Tensor, worst_BD: Tensor) -> Tensor:
     return distance_BD.mean(dim=0).sum()
 
 
+def crosstalk_loss(base_BD: Tensor, blurrier_BD: Tensor, noisier_BD: Tensor) -> Tensor:
+    """Mean square change of the degree that an edit should leave alone: noise when blurred, blur when made noisy.
+
+    Not in the paper. A ranking says nothing about the other degree, which then moves against it: noise looks sharp.
+    """
+    base_BD, blurrier_BD, noisier_BD = base_BD.float(), blurrier_BD.float(), noisier_BD.float()
+    return ((base_BD - blurrier_BD)[:, 1].square() + (base_BD - noisier_BD)[:, 0].square()).mean()
+
+
 class CollapseWatch:
     """Notices a ranking loss that stays at its margin: the estimator tells the two pictures of a pair no longer apart.
 

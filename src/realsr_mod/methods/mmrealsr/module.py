@@ -6,7 +6,7 @@ from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
 from realsr_mod.methods.base import LossTerms, SRModule
-from realsr_mod.methods.mmrealsr.loss import CollapseWatch, RankingLoss, anchor_loss
+from realsr_mod.methods.mmrealsr.loss import CollapseWatch, RankingLoss, anchor_loss, crosstalk_loss
 from realsr_mod.methods.mmrealsr.network import DEGREES, MMRealSRNet
 from realsr_mod.methods.mmrealsr.quintuple import DEGRADED, ROLES, by_role, pin_anchors
 from realsr_mod.types import SRBatch
@@ -25,8 +25,10 @@ class MMRealSR(SRModule):
         ranking_weight: weight of each ranking loss. The authors warn that a large one saturates the sigmoids.
         margin: by how much the degree of the worse picture must be higher.
         anchor_weight: weight of the anchors' squared distances from 0 and 1.
-        estimator_lr_ratio: the estimator's learning rate over the restorer's. Its sigmoids saturate, and the degrees
-            with them, at a rate that a small restorer needs.
+        crosstalk_weight: weight of the change of the noise degree under blur, and of the blur degree under noise. The
+            paper has no such term (0).
+        degrees_lr_ratio: learning rate of the estimator and the modulation over the restorer's. At the rate that a
+            small restorer needs, sigmoids saturate and the modulation's wide layers die.
         freeze_estimator: train the restorer alone, on the estimates as they are.
         collapse_steps: warn when a ranking loss stays at its margin for so many steps.
         training: `optimizer`, `scheduler` and what else SRModule takes.
@@ -38,7 +40,8 @@ class MMRealSR(SRModule):
         ranking_weight: float = 0.01,
         margin: float = 0.05,
         anchor_weight: float = 1e-4,
-        estimator_lr_ratio: float = 1.0,
+        crosstalk_weight: float = 0.0,
+        degrees_lr_ratio: float = 1.0,
         freeze_estimator: bool = False,
         collapse_steps: int = 500,
         **training: Any,
@@ -46,19 +49,18 @@ class MMRealSR(SRModule):
         super().__init__(network, **training)
         self.ranking_weight = ranking_weight
         self.anchor_weight = anchor_weight
+        self.crosstalk_weight = crosstalk_weight
         self.ranking_loss = RankingLoss(margin)
-        self.estimator_lr_ratio = estimator_lr_ratio
+        self.degrees_lr_ratio = degrees_lr_ratio
         self.freeze_estimator = freeze_estimator
         self.collapse_watch = CollapseWatch(margin, collapse_steps)
         network.estimator.requires_grad_(not freeze_estimator)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        if self.freeze_estimator:
-            return super().parameter_groups()
-        estimator = list(self.network.estimator.parameters())
-        theirs = {id(parameter) for parameter in estimator}
-        others = [parameter for parameter in self.trainable_parameters() if id(parameter) not in theirs]
-        return [{"params": others}, {"params": estimator, "lr_ratio": self.estimator_lr_ratio}]
+        restorer = list(self.network.restorer.parameters())
+        theirs = {id(parameter) for parameter in restorer}
+        of_degrees = [parameter for parameter in self.trainable_parameters() if id(parameter) not in theirs]
+        return [{"params": restorer}, {"params": of_degrees, "lr_ratio": self.degrees_lr_ratio}]
 
     def forward_losses(self, batch: SRBatch) -> tuple[LossTerms, Tensor]:
         if set(batch.params) != set(DEGRADED):
@@ -76,6 +78,9 @@ class MMRealSR(SRModule):
         self.warn_of_collapse(rankings)
         terms |= {f"ranking_{name}": self.ranking_weight * ranking for name, ranking in rankings.items()}
         terms["anchors"] = self.anchor_weight * anchor_loss(roles["clean"], roles["worst"])
+        if self.crosstalk_weight:
+            crosstalk = crosstalk_loss(roles["base"], roles["blurrier"], roles["noisier"])
+            terms["crosstalk"] = self.crosstalk_weight * crosstalk
         return terms, sr
 
     def validation_step(self, batch: SRBatch, batch_idx: int) -> dict[str, Tensor]:

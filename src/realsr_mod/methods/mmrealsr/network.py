@@ -103,6 +103,7 @@ class MMRealSRNet(SRNetwork):
         num_blocks: RRDBs of the restorer, each followed by a modulation.
         growth: growth channels of its dense blocks.
         estimator_widths, estimator_blocks, estimator_downscales: see `DegreeEstimator`.
+        init_scale: of the dense blocks' first weights, see `RRDBRestorer`.
     """
 
     embedding_dim = len(DEGREES)
@@ -117,12 +118,13 @@ class MMRealSRNet(SRNetwork):
         estimator_widths: Sequence[int] = (64, 64, 64, 128),
         estimator_blocks: Sequence[int] = (2, 2, 2, 2),
         estimator_downscales: Sequence[int] = (1, 1, 2, 1),
+        init_scale: float = 0.1,
     ) -> None:
         super().__init__()
         self.scale = scale
         self.estimator = DegreeEstimator(estimator_widths, estimator_blocks, estimator_downscales)
         self.modulation = AffineModulation(channels, num_blocks)
-        self.restorer = RRDBRestorer(scale, channels, num_blocks, growth)
+        self.restorer = RRDBRestorer(scale, channels, num_blocks, growth, init_scale)
 
     def embed(self, lr_B3HW: Tensor) -> Tensor:
         return self.estimator(lr_B3HW)

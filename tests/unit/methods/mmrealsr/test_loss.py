@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from realsr_mod.methods.mmrealsr.loss import RankingLoss, anchor_loss
+from realsr_mod.methods.mmrealsr.loss import RankingLoss, anchor_loss, crosstalk_loss
 
 
 def test_ranking_by_hand():
@@ -23,6 +23,13 @@ def test_ranking_of_equal_degrees_is_the_margin_and_still_separates_them():
 def test_anchors_by_hand():
     loss = anchor_loss(torch.tensor([[0.1, 0.2], [0.0, 0.0]]), torch.tensor([[1.0, 0.5], [1.0, 1.0]]))
     assert loss.item() == pytest.approx((0.01 + 0.04) / 2 + 0.25 / 2)
+
+
+def test_crosstalk_by_hand():
+    base, blurrier, noisier = torch.tensor([[0.2, 0.3], [0.5, 0.5]]), torch.rand(2, 2), torch.rand(2, 2)
+    blurrier[:, 1] = torch.tensor([0.1, 0.5])  # noise, which blur should leave alone
+    noisier[:, 0] = torch.tensor([0.2, 0.6])  # blur, which noise should leave alone
+    assert crosstalk_loss(base, blurrier, noisier).item() == pytest.approx((0.04 + 0.01) / 2, abs=1e-6)
 
 
 def test_margin_must_fit_between_degrees():

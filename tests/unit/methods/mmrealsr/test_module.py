@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from realsr_mod.degradations.second_order import SecondOrder
-from realsr_mod.methods.mmrealsr.loss import RankingLoss, anchor_loss
+from realsr_mod.methods.mmrealsr.loss import RankingLoss, anchor_loss, crosstalk_loss
 from realsr_mod.methods.mmrealsr.module import MMRealSR
 from realsr_mod.methods.mmrealsr.network import MMRealSRNet
 from realsr_mod.methods.mmrealsr.quintuple import QuintupleDegradation, by_role, pin_anchors
@@ -62,6 +62,9 @@ def test_terms_are_the_weighted_losses(batch):
     assert terms.keys() == expected.keys()
     for name, value in expected.items():
         torch.testing.assert_close(terms[name], value)
+    more, _ = module(ranking_weight=0.02, margin=0.1, anchor_weight=0.003, crosstalk_weight=0.5).forward_losses(batch)
+    leak = crosstalk_loss(roles["base"], roles["blurrier"], roles["noisier"])
+    torch.testing.assert_close(more, terms | {"crosstalk": 0.5 * leak})
     torch.testing.assert_close(model.logged["train/blur_of_worst"], roles["worst"][:, 0].mean())
     torch.testing.assert_close(model.logged["train/noise_of_clean"], roles["clean"][:, 1].mean())
 
@@ -80,14 +83,14 @@ def test_frozen_estimator_stays_and_the_restorer_trains(batch):
 
 
 @pytest.mark.parametrize("scheduler", [None, partial(one_cycle, max_lr=1e-3, total_steps=10, pct_start=0.5)])
-def test_estimator_has_its_own_share_of_the_learning_rate(scheduler):
-    model = module(estimator_lr_ratio=0.2, scheduler=scheduler)
+def test_what_makes_and_uses_degrees_has_its_own_share_of_the_learning_rate(scheduler):
+    model = module(degrees_lr_ratio=0.2, scheduler=scheduler)
     configured = model.configure_optimizers()
     optimizer = configured["optimizer"]
     of = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
     for name, parameter in model.network.named_parameters():
         start = 1e-3 if scheduler is None else 1e-3 / 25
-        assert of[id(parameter)] == pytest.approx(0.2 * start if name.startswith("estimator") else start), name
+        assert of[id(parameter)] == pytest.approx(0.2 * start if not name.startswith("restorer") else start), name
     if scheduler is not None:
         highest = [0.0, 0.0]
         for _ in range(9):
