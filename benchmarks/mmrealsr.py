@@ -5,7 +5,7 @@ python benchmarks/mmrealsr.py runs/mmrealsr_net/DATE_TIME FOLDER [--photos 30] [
 Legend: B batch, H and W the HR size, h and w the LR size, s the scale.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +32,8 @@ from realsr_mod.weights.release import load_model
 SIGMAS_PX = torch.linspace(0, 4, 9)  # true blur, in HR pixels
 NOISES_255 = torch.linspace(0, 40, 9)  # true noise, added to LR
 DEGREES = torch.linspace(0, 1, 5)  # what a slider is set to
-MODULATED = (Blur(1.5), 10.0)  # the blurred and noisy picture on which the sliders are tried
+BLURRED = (Blur(2.5), 0.0)  # blur in HR pixels and noise in 1/255 of the picture on which the blur slider is tried
+NOISY = (Blur(1.5), 10.0)  # and the noise slider; the blur slider is tried here too
 FLAT_255 = 4.0  # a region is flat where the luma of HR deviates by less than this from its surroundings
 
 
@@ -82,19 +83,26 @@ def gradient_energy(sr: Tensor) -> float:
 
 def modulation(network: SRNetwork, hr: Tensor, seed: int) -> dict[str, float]:
     """Correlation of the sliders with what they should change, the other degree left as estimated."""
-    lr = FixedClassic(network.scale, blurs=[{}]).degrade(hr, *MODULATED, seed)
+    protocol = FixedClassic(network.scale, blurs=[{}])
+    blurred, noisy = (protocol.degrade(hr, *degraded, seed) for degraded in (BLURRED, NOISY))
+    found = {
+        "blur slider on a blurred photo, gradient energy": sweep(network, blurred, 0, gradient_energy),
+        "blur slider on a noisy photo, gradient energy": sweep(network, noisy, 0, gradient_energy),
+    }
     luma = rgb_to_y(hr)
     deviation = (smoothed(luma.square()) - smoothed(luma).square()).clamp(min=0).sqrt()
     flat = deviation * 255 < FLAT_255
-    degrees = network.embed(lr).repeat(len(DEGREES), 1)
-    by_blur, by_noise = degrees.clone(), degrees.clone()
-    by_blur[:, 0], by_noise[:, 1] = DEGREES, DEGREES
-    energies = [gradient_energy(network.restore(lr, row[None]).clamp(0, 1)) for row in by_blur]
-    found = {"slider blur, gradient energy": correlation(DEGREES, energies)}
     if flat.sum() > 1000:
-        residuals = [residual_noise(network.restore(lr, row[None]).clamp(0, 1), flat) for row in by_noise]
-        found["slider noise, residual noise (falls)"] = -correlation(DEGREES, residuals)
+        residual = sweep(network, noisy, 1, lambda sr: residual_noise(sr, flat))
+        found["noise slider on a noisy photo, residual noise (falls)"] = -residual
     return found
+
+
+def sweep(network: SRNetwork, lr: Tensor, degree: int, measure: Callable[[Tensor], float]) -> float:
+    """Correlation of one slider, 0 blur or 1 noise, with what `measure` says of the result."""
+    degrees = network.embed(lr).repeat(len(DEGREES), 1)
+    degrees[:, degree] = DEGREES
+    return correlation(DEGREES, [measure(network.restore(lr, row[None]).clamp(0, 1)) for row in degrees])
 
 
 def restoration(network: SRNetwork, hr: Tensor, degradation: SecondOrder, seed: int) -> dict[str, float]:
@@ -112,7 +120,7 @@ def contact_sheet(network: SRNetwork, hr: Tensor, side_px: int = 192) -> Image.I
     height, width = hr.shape[-2:]
     top, left = ((n - side_px) // 2 // network.scale * network.scale for n in (height, width))
     hr = hr[..., top : top + side_px, left : left + side_px]
-    lr = FixedClassic(network.scale, blurs=[{}]).degrade(hr, *MODULATED, 0)
+    lr = FixedClassic(network.scale, blurs=[{}]).degrade(hr, *NOISY, 0)
     estimated = network.embed(lr)[0]
     cells = {}
     for i, blur in enumerate((0.0, 0.5, 1.0)):
