@@ -75,8 +75,9 @@ def upscale(
     photos: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", metavar="PHOTO|FOLDER…")],
     output: Annotated[Path, option("Folder for the results.", "--output", "-o")] = Path("upscaled"),
     model: Annotated[
-        str, option("Name (see --list), run or model folder, official checkpoint; newest: the newest trained run.")
-    ] = catalog.DEFAULT_MODEL,
+        str | None,
+        option("Name (see --list), run or model folder, official checkpoint; newest: the newest trained run."),
+    ] = None,
     blur: Annotated[float | None, option("Degree of blur to undo. Default: estimated.", min=0, max=1)] = None,
     noise: Annotated[float | None, option("Degree of noise to remove. Default: estimated.", min=0, max=1)] = None,
     outscale: Annotated[float | None, option("How much larger. Default: the model's own scale.")] = None,
@@ -116,7 +117,7 @@ def upscale(
         raise typer.Exit(1)
 
 
-def load(model: str, **settings: object) -> "Upscaler":
+def load(model: str | None, **settings: object) -> "Upscaler":
     """The model that is meant; says which it is."""
     from realsr_mod.inference.upscaler import Upscaler
     from realsr_mod.weights.release import locate

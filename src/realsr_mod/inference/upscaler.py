@@ -17,8 +17,7 @@ from realsr_mod.inference.pixels import ImageType, Source, apply_to_pixels, enla
 from realsr_mod.inference.resources import halved, memory_budget, pick_device, pick_dtype
 from realsr_mod.inference.tiling import Tiling, bytes_per_pixel, fitting_side, run_tiles
 from realsr_mod.types import SRNetwork
-from realsr_mod.weights.catalog import DEFAULT_MODEL
-from realsr_mod.weights.release import load_restorer
+from realsr_mod.weights.release import load_restorer, locate
 
 logger = logging.getLogger(__name__)
 
@@ -62,9 +61,9 @@ class Upscaler:
         self.tile = self._auto_tile() if tile == "auto" else Tiling(int(tile), overlap).tile
 
     @classmethod
-    def load(cls, path: str | Path = DEFAULT_MODEL, **settings: object) -> "Upscaler":
-        """From whatever `load_restorer` takes, by default a model of the zoo; `settings` as the constructor's."""
-        return cls(load_restorer(path), **settings)
+    def load(cls, path: str | Path | None = None, **settings: object) -> "Upscaler":
+        """From whatever `load_restorer` takes, by default what `locate` says; `settings` as the constructor's."""
+        return cls(load_restorer(locate(path)), **settings)
 
     @classmethod
     def from_pretrained(cls, repo_id: str | Path, revision: str | None = None, **settings: object) -> "Upscaler":

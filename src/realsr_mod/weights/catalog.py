@@ -12,7 +12,7 @@ from typing import Any
 WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
 ZOO_DIR = Path(__file__).with_name("zoo")
-DEFAULT_MODEL = "kdsr-real-x4"  # what `upscale` and `app` take when no model is given
+DEFAULT_MODEL = "kdsr-real-x4"  # what `upscale` and `app` take when no model is given, if it is there
 NEWEST = "newest"  # stands for the newest trained run wherever a model is asked for
 
 
@@ -70,6 +70,11 @@ def _total(rows: list[dict[str, Any]], figure: str | None = None) -> float:
 def zoo_names() -> list[str]:
     """The names of the networks that come with the package."""
     return sorted(path.parent.name for path in ZOO_DIR.glob(f"*/{CONFIG_NAME}"))
+
+
+def default_model() -> str:
+    """What is meant where no model is given: the zoo's default, or the newest trained run if the zoo lacks it."""
+    return DEFAULT_MODEL if DEFAULT_MODEL in zoo_names() else NEWEST
 
 
 def in_zoo(folder: Path) -> bool:

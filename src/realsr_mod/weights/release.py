@@ -68,11 +68,14 @@ def build_network(network_config: dict[str, Any]) -> Estimator:
         raise ValueError(f"config gives {target} arguments that it does not take: {error}") from error
 
 
-def locate(model: str | Path) -> Path:
+def locate(model: str | Path | None = None) -> Path:
     """The path that a person means by `model`: a path, a name of the zoo, or `newest`. What lies at the path wins.
+
+    None means `catalog.default_model()`.
 
     Raises FileNotFoundError if `newest` is asked for and nothing has been trained.
     """
+    model = catalog.default_model() if model is None else model
     path = Path(model)
     if path.exists():
         return path
