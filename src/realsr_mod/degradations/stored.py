@@ -29,7 +29,7 @@ _OURS = "realsr_mod.degradations."
 def degradation_names() -> list[str]:
     """The pipelines that have a configuration file and make one LR picture of one HR picture."""
     paths = (CONF_DIR / "degradation").glob("*.yaml")
-    return sorted(path.stem for path in paths if OmegaConf.load(path)["_target_"].startswith(_OURS))
+    return sorted(path.stem for path in paths if OmegaConf.load(path).get("_target_", "").startswith(_OURS))
 
 
 def read_degradation(name: str, scale: int) -> dict[str, Any]:
