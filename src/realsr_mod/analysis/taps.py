@@ -4,7 +4,7 @@ Legend: B batch, H and W the low-resolution size, s the scale.
 """
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -56,7 +56,7 @@ def recording(network: nn.Module, paths: Mapping[str, str]) -> Iterator[dict[str
     """While inside, collect the output of the module at each path under its name; the hooks are gone afterwards."""
     seen: dict[str, Tensor] = {}
 
-    def keep(name: str) -> callable:
+    def keep(name: str) -> Callable[[nn.Module, tuple, object], None]:
         def hook(module: nn.Module, arguments: tuple, output: object) -> None:
             if not isinstance(output, Tensor):
                 raise ValueError(f"the module at {paths[name]!r} puts out no tensor; choose one inside it or after it")

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from randomness import generator
 
 from realsr_mod.config import CONF_DIR
 from realsr_mod.degradations.base import row, rows, stack_rows
@@ -14,10 +15,6 @@ from realsr_mod.degradations.noise import full_field, quantize
 from realsr_mod.degradations.resize import resize
 
 SHAPE = (4, 3, 32, 48)
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture

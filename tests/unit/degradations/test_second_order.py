@@ -4,6 +4,7 @@ import pytest
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from randomness import generator
 from skimage import data
 from skimage.registration import phase_cross_correlation
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -17,10 +18,6 @@ from realsr_mod.degradations.second_order import SecondOrder
 from realsr_mod.degradations.sharpen import usm_sharpen
 
 MODULES = (camera_noise, canvas, random_resize, second_order)  # those that ask whether they may look at values
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def photo(size):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from randomness import generator
 
 from realsr_mod.degradations.base import Degradation, row, rows
 from realsr_mod.degradations.classic import Bicubic, ClassicDegradation
@@ -12,10 +13,6 @@ from realsr_mod.degradations.spatial import SpatialDegradation, cubic_spline, sp
 from realsr_mod.degradations.stored import build_degradation, read_degradation
 
 SHAPE = (4, 3, 32, 48)
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture

@@ -34,3 +34,13 @@ def test_zero_affines_change_nothing_and_others_act_per_row():
 def test_scale_three_is_refused():
     with pytest.raises(ValueError, match="1, 2 or 4, got scale=3"):
         RRDBNet(3)
+
+
+def test_init_scale_is_that_of_the_blocks_alone():
+    weights = []
+    for init_scale in (0.1, 1.0):
+        torch.manual_seed(0)
+        weights.append(RRDBRestorer(4, channels=4, num_blocks=1, growth=2, init_scale=init_scale).state_dict())
+    for name, small in weights[0].items():
+        factor = 10 if name.startswith("blocks") else 1
+        torch.testing.assert_close(weights[1][name], factor * small)

@@ -1,6 +1,7 @@
 """Networks by name: made from a run, found by every command, checked when they are loaded."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from realsr_mod.upscale import app
 from realsr_mod.weights import catalog
 from realsr_mod.weights.card import CARD_NAME, PICTURES_NAME, render_card
 from realsr_mod.weights.catalog import CONFIG_NAME, WEIGHTS_NAME
-from realsr_mod.weights.release import load_model, read_config, save_model
+from realsr_mod.weights.release import load_model, locate, read_config, save_model
 from realsr_mod.weights.zoo_entry import add, measured
 
 SIZES = {"scale": 2, "channels": 4, "encoder_blocks": 1, "restorer_blocks": 1}
@@ -196,6 +197,16 @@ def test_the_zoo_that_ships(name):
     assert (entry.folder / CARD_NAME).read_text() == render_card(entry)  # made after the last change
     assert entry.measured
     assert all((entry.made_for, entry.trained_on, entry.weak_at, entry.licence, entry.stages))
+
+
+def test_without_a_model_the_default_is_meant_and_the_newest_run_where_the_zoo_lacks_it(zoo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert locate() == catalog.ZOO_DIR / catalog.DEFAULT_MODEL
+    monkeypatch.setattr(catalog, "ZOO_DIR", tmp_path / "empty")
+    with pytest.raises(FileNotFoundError, match="newest: no trained model under runs/"):
+        locate()
+    finished_run(tmp_path / "runs" / "mine", "mine")
+    assert locate() == Path("runs/mine")
 
 
 def test_the_default_is_in_the_zoo_that_ships():

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from omegaconf import OmegaConf
+from randomness import generator
 
 from realsr_mod.config import CONF_DIR
 from realsr_mod.degradations.base import row, stack_rows
@@ -10,10 +11,6 @@ from realsr_mod.degradations.noise import quantize
 from realsr_mod.methods.drtl.bank import AuxiliaryBank
 
 TASKS = OmegaConf.to_container(OmegaConf.load(CONF_DIR / "degradation" / "auxiliary.yaml").tasks)
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def photo(batch=1, side=32):
