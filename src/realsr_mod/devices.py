@@ -6,21 +6,23 @@ import torch
 def best_precision(accelerator: str) -> str:
     """Lightning's precision flag for `accelerator`: bf16 where the hardware multiplies it fast, else float32.
 
-    Fast means NVIDIA Ampere or newer, or a CPU with AMX; elsewhere emulated bf16 is slower than float32.
+    Fast means NVIDIA Ampere or newer, or a CPU with AMX or AVX-512 BF16; elsewhere bf16 is emulated, far slower than
+    float32.
     """
     on_gpu = accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
     if on_gpu:
         fast = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
     else:
-        fast = accelerator in ("cpu", "auto") and cpu_has_amx()
+        fast = accelerator in ("cpu", "auto") and cpu_multiplies_bf16()
     return "bf16-mixed" if fast else "32-true"
 
 
-def cpu_has_amx() -> bool:
-    """Whether this CPU has matrix units for bf16 (AMX)."""
-    return (
-        bool(torch.cpu.get_capabilities().get("amx_bf16", False)) if hasattr(torch.cpu, "get_capabilities") else False
-    )
+def cpu_multiplies_bf16() -> bool:
+    """Whether this CPU has instructions that multiply bf16 (AMX or AVX-512 BF16)."""
+    if not hasattr(torch.cpu, "get_capabilities"):
+        return False
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("amx_bf16", False) or found.get("avx512_bf16", False))
 
 
 def describe(device: torch.device) -> str:

@@ -4,6 +4,7 @@ Legend: B batch, C channels, H height, W width, D embedding length, K kernel sid
 """
 
 import math
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,21 @@ DIV2K_RGB_MEAN = (0.4488, 0.4371, 0.4040)
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
     """A 3x3 convolution that keeps the size (divided by `stride`)."""
     return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1)
+
+
+def init_scaled(modules: Iterable[nn.Module], scale: float = 0.1) -> None:
+    """Kaiming-normal weights times `scale` and zero biases.
+
+    A small scale lets deep residual branches start small. A scale of 1 lets what differs between inputs pass a plain
+    stack of layers undiminished; PyTorch's own start shrinks it in every layer while the biases add the same to all.
+    """
+    for module in modules:
+        for layer in module.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(layer.weight)
+                layer.weight.data.mul_(scale)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
 
 
 class ResidualBlock(nn.Module):
@@ -34,6 +50,7 @@ class DynamicDepthwiseConv(nn.Module):
     """A depthwise KxK convolution whose kernels are computed per sample from an embedding (KDSR, eq. 5).
 
     `embedding_dim` D in, `channels` C filtered: linear D to C, LeakyReLU(0.1), linear C to K*K*C, no biases.
+    The kernels start small, and as different as the embeddings are.
     """
 
     def __init__(self, channels: int, embedding_dim: int, kernel_size: int = 3) -> None:
@@ -44,6 +61,8 @@ class DynamicDepthwiseConv(nn.Module):
             nn.LeakyReLU(0.1),
             nn.Linear(channels, kernel_size**2 * channels, bias=False),
         )
+        init_scaled([self.to_kernels[0]], scale=1.0)
+        init_scaled([self.to_kernels[2]], scale=0.05)
 
     def forward(self, x_BCHW: Tensor, embedding_BD: Tensor) -> Tensor:
         b, c, h, w = x_BCHW.shape

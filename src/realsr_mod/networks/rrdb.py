@@ -3,28 +3,17 @@
 Legend: B batch, C feature channels, G growth channels, H and W the low-resolution size, s the scale.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from realsr_mod.networks.blocks import conv3x3
+from realsr_mod.networks.blocks import conv3x3, init_scaled
 from realsr_mod.types import SRNetwork
 
 Affine = tuple[Tensor, Tensor]  # gamma and beta, (B, C) each
-
-
-def init_scaled(modules: Iterable[nn.Module], scale: float = 0.1) -> None:
-    """Kaiming-normal weights times `scale` and zero biases, so that deep residual branches start small."""
-    for module in modules:
-        for layer in module.modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                nn.init.kaiming_normal_(layer.weight)
-                layer.weight.data.mul_(scale)
-                if layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
 
 
 class ResidualDenseBlock(nn.Module):

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from realsr_mod.networks.blocks import PixelShuffleUpsampler, ResidualBlock, conv3x3
-from realsr_mod.networks.rrdb import init_scaled
+from realsr_mod.networks.blocks import PixelShuffleUpsampler, ResidualBlock, conv3x3, init_scaled
 from realsr_mod.types import SRNetwork
 
 

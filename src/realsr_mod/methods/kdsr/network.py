@@ -9,7 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from realsr_mod.networks.blocks import DynamicDepthwiseConv, PixelShuffleUpsampler, ResidualBlock, RGBMean, conv3x3
+from realsr_mod.networks.blocks import (
+    DynamicDepthwiseConv,
+    PixelShuffleUpsampler,
+    ResidualBlock,
+    RGBMean,
+    conv3x3,
+    init_scaled,
+)
 from realsr_mod.types import SRNetwork
 
 
@@ -38,6 +45,7 @@ class DegradationEncoder(nn.Module):
         )
         self.mlp = nn.Sequential(nn.Linear(4 * c, 4 * c), nn.LeakyReLU(0.1), nn.Linear(4 * c, 4 * c), nn.LeakyReLU(0.1))
         self.compress = nn.Sequential(nn.Linear(4 * c, c), nn.LeakyReLU(0.1))
+        init_scaled([self], scale=1.0)
 
     def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         distilled = self.mlp(self.features(x_BCHW))

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from realsr_mod.networks.blocks import ResidualBlock, conv3x3
-from realsr_mod.networks.rrdb import Affine, RRDBRestorer, init_scaled
+from realsr_mod.networks.blocks import ResidualBlock, conv3x3, init_scaled
+from realsr_mod.networks.rrdb import Affine, RRDBRestorer
 from realsr_mod.types import SRNetwork
 
 HIDDEN = 512  # width of the regressor's hidden layer and of the shared embedding, as published

@@ -42,6 +42,14 @@ def test_each_picture_is_steered_by_its_own_embedding():
     assert not torch.allclose(both[1:], network.restore(lr[1:], idr[:1]), atol=1e-4)
 
 
+def test_an_untrained_encoder_tells_pictures_apart():
+    """With PyTorch's own start all representations agree to 1e-4, and training goes past the encoder."""
+    torch.manual_seed(0)
+    network = KDSRNet(4, channels=32, encoder_blocks=3, restorer_blocks=1)
+    idr = network.embed(torch.rand(8, 3, 16, 16) * torch.linspace(0.1, 1, 8).view(-1, 1, 1, 1))
+    assert (idr.std(dim=0).norm() / idr.mean(dim=0).norm()).item() > 0.1
+
+
 def test_teacher_without_hr_is_refused():
     teacher = KDSRNet(2, channels=4, encoder_blocks=1, restorer_blocks=1, sees_hr=True)
     with pytest.raises(ValueError, match="LR and HR together"):
