@@ -31,7 +31,7 @@ from realsr_mod.weights.release import load_model, write_json
 SCALE = 2
 NETWORK = ["network.channels=16", "network.encoder_blocks=2", "network.restorer_blocks=6"]
 BATCH, CROP_PX = 8, 48
-PRETRAINING, FINE_TUNING = 1500, 300  # steps
+PRETRAINING, FINE_TUNING = 1000, 200  # steps
 MAML_STEPS = PRETRAINING * 2 // 3  # each passes 12 patches through the network where another passes 8
 PAIRS = (1, 4, 10)
 EQUAL = ["relation=null", "pairs=null"]

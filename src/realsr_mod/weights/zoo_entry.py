@@ -20,7 +20,7 @@ from realsr_mod.runs import SUMMARY_NAME, read_overrides
 from realsr_mod.weights import catalog
 from realsr_mod.weights.card import CARD_NAME, PICTURES_NAME, draw_pictures, render_card
 from realsr_mod.weights.catalog import CONFIG_NAME, read_entry
-from realsr_mod.weights.release import load_model, read_config, save_model, write_json
+from realsr_mod.weights.release import load_restorer, read_config, save_model, write_json
 
 FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "seconds", "megapixels")
 NOT_REPEATED = ("data.root=", "runs_dir=", "resume=", "hydra.", "hydra/")  # where things lay on one machine
@@ -39,7 +39,7 @@ def add(
     licence: Annotated[str, typer.Option(help="What may be done with it, given what it was trained on.")],
 ) -> None:
     """Copy a run's network into the zoo in half precision. Figures of an older one of that name are dropped."""
-    network, config = load_model(run), read_config(run)
+    network, config = load_restorer(run), read_config(run)
     if config["degradation"] is None:
         raise ValueError(f"{run}: trained on real pairs; the card needs a degradation to draw its pictures under")
     halved = network.half()
