@@ -12,7 +12,7 @@ from typing import Annotated
 import torch
 import torch.nn.functional as F
 import typer
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -23,7 +23,7 @@ from realsr_mod.data.images import find_images, read_rgb
 from realsr_mod.degradations.resize import resize
 from realsr_mod.degradations.second_order import SecondOrder
 from realsr_mod.metrics import psnr_y, rgb_to_y
-from realsr_mod.pictures import to_uint8
+from realsr_mod.pictures import captioned_grid, to_uint8
 from realsr_mod.protocols import Blur, FixedClassic
 from realsr_mod.rng import derive_seed
 from realsr_mod.types import SRNetwork
@@ -122,22 +122,19 @@ def contact_sheet(network: SRNetwork, hr: Tensor, side_px: int = 192) -> Image.I
     hr = hr[..., top : top + side_px, left : left + side_px]
     lr = FixedClassic(network.scale, blurs=[{}]).degrade(hr, *NOISY, 0)
     estimated = network.embed(lr)[0]
-    cells = {}
-    for i, blur in enumerate((0.0, 0.5, 1.0)):
-        for j, noise in enumerate((0.0, 0.5, 1.0)):
-            degrees = torch.tensor([[blur, noise]])
-            cells[i, j + 1] = (f"blur {blur:g}  noise {noise:g}", network.restore(lr, degrees))
-    cells[0, 0] = ("LR", F.interpolate(lr, scale_factor=network.scale))
-    cells[1, 0] = (f"estimated {estimated[0]:.2f}  {estimated[1]:.2f}", network.restore(lr, estimated[None]))
-    cells[2, 0] = ("HR", hr)
-    caption, gap = 18, 4
-    sheet = Image.new("RGB", (4 * (side_px + gap) + gap, 3 * (side_px + caption + gap) + gap), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
-    for (i, j), (text, picture) in cells.items():
-        x, y = gap + j * (side_px + gap), gap + i * (side_px + caption + gap)
-        draw.text((x + 2, y), text, fill="black", font=font)
-        sheet.paste(Image.fromarray(to_uint8(picture[0])), (x, y + caption))
-    return sheet
+    first = [
+        ("LR", F.interpolate(lr, scale_factor=network.scale)),
+        (f"estimated {estimated[0]:.2f}  {estimated[1]:.2f}", network.restore(lr, estimated[None])),
+        ("HR", hr),
+    ]
+    rows = []
+    for blur, cell in zip((0.0, 0.5, 1.0), first, strict=True):
+        set_by_hand = [
+            (f"blur {blur:g}  noise {noise:g}", network.restore(lr, torch.tensor([[blur, noise]])))
+            for noise in (0.0, 0.5, 1.0)
+        ]
+        rows.append([(text, Image.fromarray(to_uint8(picture[0]))) for text, picture in (cell, *set_by_hand)])
+    return captioned_grid(rows)
 
 
 @torch.no_grad()

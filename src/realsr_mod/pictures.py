@@ -28,26 +28,35 @@ def comparison_grid(rows: Sequence[Mapping[str, Tensor]], scale: int, crop_px: i
     """
     smallest = min(min(row["HR"].shape[-2:]) for row in rows)
     side = min(crop_px, smallest) // scale * scale
-    names = list(rows[0])
-    cell_w, cell_h = side + GAP_PX, side + CAPTION_PX + GAP_PX
-    canvas = Image.new("RGB", (len(names) * cell_w + GAP_PX, len(rows) * cell_h + GAP_PX), "white")
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(13)
-    for i, row in enumerate(rows):
+    cells = []
+    for row in rows:
         top, left = ((n - side) // 2 // scale for n in row["HR"].shape[-2:])
         truth = _crop(row["HR"], top * scale, left * scale, side)
-        for j, name in enumerate(names):
-            caption = name
+        cells.append([])
+        for name, picture in row.items():
             if name == "LR":
-                crop = Image.fromarray(to_uint8(_crop(row[name], top, left, side // scale)))
-                crop = crop.resize((side, side), Image.Resampling.NEAREST)
-            else:
-                picture = _crop(row[name], top * scale, left * scale, side)
-                crop = Image.fromarray(to_uint8(picture))
-                if name != "HR" and side > MIN_SIDE_PX:
-                    caption = f"{name}  {psnr_y(picture[None], truth[None], 0).item():.2f} dB"
+                shown = Image.fromarray(to_uint8(_crop(picture, top, left, side // scale)))
+                cells[-1].append((name, shown.resize((side, side), Image.Resampling.NEAREST)))
+                continue
+            crop = _crop(picture, top * scale, left * scale, side)
+            measured = name != "HR" and side > MIN_SIDE_PX
+            figure = f"  {psnr_y(crop[None], truth[None], 0).item():.2f} dB" if measured else ""
+            cells[-1].append((name + figure, Image.fromarray(to_uint8(crop))))
+    return captioned_grid(cells)
+
+
+def captioned_grid(rows: Sequence[Sequence[tuple[str, Image.Image]]]) -> Image.Image:
+    """Pictures of one size in rows, each under its caption."""
+    width, height = rows[0][0][1].size
+    cell_w, cell_h = width + GAP_PX, height + CAPTION_PX + GAP_PX
+    columns = max(len(row) for row in rows)
+    canvas = Image.new("RGB", (columns * cell_w + GAP_PX, len(rows) * cell_h + GAP_PX), "white")
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(13)
+    for i, row in enumerate(rows):
+        for j, (caption, picture) in enumerate(row):
             x, y = GAP_PX + j * cell_w, GAP_PX + i * cell_h
-            canvas.paste(crop, (x, y + CAPTION_PX))
             draw.text((x + 2, y), caption, fill="black", font=font)
+            canvas.paste(picture, (x, y + CAPTION_PX))
     return canvas
 
 
