@@ -30,8 +30,8 @@ def models(tmp_path_factory) -> Path:
     network = MMRealSRNet(**MMREALSR)
     for parameter in network.modulation.parameters():  # initialised so small that sliders would hardly show
         torch.nn.init.normal_(parameter, std=0.3)
-    for parameter in network.restorer.to_rgb.parameters():
-        torch.nn.init.constant_(parameter, 0.1)  # far from black and white, where differences are cut off
+    torch.nn.init.normal_(network.restorer.to_rgb.weight, std=0.01)
+    torch.nn.init.constant_(network.restorer.to_rgb.bias, 0.5)  # neither black nor white, where sliders do not show
     save_model(network, root / "mm" / "model", {"_target_": _target(MMRealSRNet), **MMREALSR}, {})
     return root
 
