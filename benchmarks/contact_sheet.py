@@ -18,10 +18,7 @@ from realsr_mod.pictures import captioned_grid
 
 
 def centre(picture: Image.Image, side_px: int) -> Image.Image:
-    """The middle of a picture, enlarged by repeating pixels where the picture is smaller."""
-    if min(picture.size) < side_px:
-        factor = -(-side_px // min(picture.size))
-        picture = picture.resize([n * factor for n in picture.size], Image.Resampling.NEAREST)
+    """The middle of a picture, with black around it where the picture is smaller."""
     left, top = ((n - side_px) // 2 for n in picture.size)
     return picture.crop((left, top, left + side_px, top + side_px))
 

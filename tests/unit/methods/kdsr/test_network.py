@@ -43,7 +43,7 @@ def test_each_picture_is_steered_by_its_own_embedding():
 
 
 def test_an_untrained_encoder_tells_pictures_apart():
-    """With PyTorch's own start all representations agree to 1e-4, and training goes past the encoder."""
+    """With PyTorch's own start they differ by less than a hundredth, and training goes past the encoder."""
     torch.manual_seed(0)
     network = KDSRNet(4, channels=32, encoder_blocks=3, restorer_blocks=1)
     idr = network.embed(torch.rand(8, 3, 16, 16) * torch.linspace(0.1, 1, 8).view(-1, 1, 1, 1))
