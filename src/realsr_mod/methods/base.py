@@ -33,6 +33,8 @@ class SRModule(pl.LightningModule, ABC):
         optimizer: partial of a torch optimiser; gets `parameter_groups()`.
         scheduler: partial of a torch scheduler, stepped after every training step; or None.
         start_from: a released model (see `load_model`) whose weights the network begins with; None: random ones.
+        pixel_loss: distance of the restored picture from the true one, L1 unless given (MSELoss: the highest PSNR
+            where the degradation leaves much open).
         adversarial: the game against a discriminator that makes this method its GAN variant; None: not played.
         perceptual: distance of deep features, added to the loss; None: not added.
         compile_network: run the network through `torch.compile` (in place; checkpoints stay the same).
@@ -45,6 +47,7 @@ class SRModule(pl.LightningModule, ABC):
         optimizer: Callable[[list[dict[str, Any]]], Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         start_from: str | None = None,
+        pixel_loss: nn.Module | None = None,
         adversarial: AdversarialGame | None = None,
         perceptual: PerceptualLoss | None = None,
         compile_network: bool = False,
@@ -58,7 +61,7 @@ class SRModule(pl.LightningModule, ABC):
         self.scheduler = scheduler
         self.adversarial = adversarial
         self.perceptual = perceptual
-        self.pixel_loss = nn.L1Loss()
+        self.pixel_loss = pixel_loss or nn.L1Loss()
         border = network.scale
         self.psnr_y, self.ssim_y = PSNRY(border), SSIMY(border)
         self.bicubic_psnr_y, self.bicubic_ssim_y = PSNRY(border), SSIMY(border)

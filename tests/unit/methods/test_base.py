@@ -146,6 +146,13 @@ def test_validation_stands_beside_bicubic(tmp_path):
     assert module.trainer.callback_metrics["val/psnr_y"].item() == pytest.approx(own, abs=1e-4)
 
 
+def test_the_distance_of_pictures_is_a_choice():
+    module = Toy(Upsampler(), partial(torch.optim.SGD, lr=0.1), pixel_loss=nn.MSELoss())
+    module.at_step, batch = {}, Batches(1)[0]
+    error = module.network(batch.lr) - batch.hr
+    assert module.forward_losses(batch)[0]["pixel"].item() == pytest.approx(error.square().mean().item())
+
+
 def test_channels_last_changes_the_layout_and_not_the_training(tmp_path):
     plain, run = fit(tmp_path, steps=3)
     run()

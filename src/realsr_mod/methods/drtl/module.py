@@ -105,7 +105,7 @@ class WeightedPretraining(WeightedRestoration):
         sr = self.network(batch.lr).float()
         if self.weights is None:
             return {"pixel": self.pixel_loss(sr, batch.hr)}, sr
-        loss_B = (sr - batch.hr).abs().mean(dim=(1, 2, 3))
+        loss_B = torch.stack([self.pixel_loss(*row) for row in zip(sr, batch.hr, strict=True)])
         return {"pixel": (self.importance(batch.params["task"]) * loss_B).mean()}, sr
 
 

@@ -86,6 +86,14 @@ def test_tasks_drawn_by_weight_give_the_same_gradient_on_average(given_weights):
     assert gradient(module, batch_of(truths, tasks)) == pytest.approx(-0.5 - 0.25 + 0.25)
 
 
+def test_the_weighted_loss_is_the_chosen_one(given_weights):
+    module = make(WeightedPretraining, draw="evenly", pixel_loss=torch.nn.MSELoss())
+    # theta is 1: squared distances 4, 0, 1, each task once
+    assert module.forward_losses(batch_of([3.0, 1.0, 0.0], [0, 1, 2]))[0]["pixel"].item() == pytest.approx(
+        0.5 * 4 + 0.25 * 1
+    )
+
+
 def test_equal_weights_are_plain_training(monkeypatch):
     monkeypatch.setattr(drtl, "camera_weights", lambda *_: dict.fromkeys(TASKS, 1 / 3))
     batch = batch_of([2.0, 0.25, 0.5, 3.0], [0, 1, 2, 0])
