@@ -1,4 +1,4 @@
-"""Does distillation help? Teacher, student, and the same network without a teacher, over several seeds.
+"""Does distillation help? Teacher, students, and the same network without a teacher, over several seeds.
 
     python benchmarks/distillation.py path/to/Set14
 
@@ -60,10 +60,18 @@ def main(
     for seed in seeds.split(","):
         given = f"seed={seed}"
         teacher = trained(runs, f"teacher_{seed}", "experiment=kdsr_teacher", given)
-        student = trained(runs, f"student_{seed}", "experiment=kdsr_student", given, f"teacher={teacher}")
+        taught = ("experiment=kdsr_student", given, f"teacher={teacher}")
+        student = trained(runs, f"student_{seed}", *taught)
+        heavy = trained(runs, f"student_kl1_{seed}", *taught, "method.distillation_weight=1")
         steps = f"trainer.max_steps={steps_of(teacher) + steps_of(student)}"  # as many as both stages together
         alone = trained(runs, f"alone_{seed}", "experiment=kdsr_student", given, "teacher=null", steps)
-        for name, run in (("teacher (sees HR)", teacher), ("student", student), ("student, no teacher", alone)):
+        found = {
+            "teacher (sees HR)": teacher,
+            "student": student,
+            "student, KL weighs 1": heavy,
+            "student, no teacher": alone,
+        }
+        for name, run in found.items():
             figures.setdefault(name, []).append(measured(run, photos))
     table = Table(title=f"{photos.name}, σ 1.2, 2.4, 3.6; mean over seeds {seeds} (each seed)")
     for column in ("model", "PSNR-Y (dB)", "over bicubic", "SSIM-Y"):

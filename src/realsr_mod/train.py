@@ -165,6 +165,12 @@ def show(summary: dict[str, Any], run: Path) -> None:
         table.add_row("bicubic", f"{summary['bicubic_psnr_y']:.2f}", f"{summary['bicubic_ssim_y']:.4f}")
         table.add_row(summary["name"], f"{summary['psnr_y']:.2f}", f"{summary['ssim_y']:.4f}", style="bold")
         console.print(table)
+        if summary["psnr_y"] < summary["bicubic_psnr_y"]:
+            console.print(
+                f"below bicubic upscaling: train on, with start_from={_shown(run)} and more trainer.max_steps "
+                "(GANs trade PSNR for texture: there, judge by the pictures)",
+                highlight=False, soft_wrap=True,
+            )  # fmt: skip
     else:
         console.print(f"{title}, {headline(summary)}", highlight=False)
     console.print(f"model     {_shown(run / summary['model'])}", highlight=False, soft_wrap=True)
