@@ -21,8 +21,15 @@ from realsr_mod.weights.release import load_model, load_state
 LossTerms = dict[str, Tensor]  # name to weighted scalar; the sum is what training minimises
 
 
-class NonFiniteError(ValueError):
-    """Training diverged: a loss term or a weight is NaN or infinite."""
+DIVERGED = 1e6  # no term of a loss on pictures in [0, 1] comes near it while the network is sane
+REMEDY = (
+    "Try a lower method.optimizer.lr, or trainer.gradient_clip_val at the usual train/grad_norm of metrics.csv, or "
+    "trainer.precision=32-true."
+)
+
+
+class DivergedError(ValueError):
+    """A loss term or a weight is NaN, infinite, or beyond all sense."""
 
 
 class SRModule(pl.LightningModule, ABC):
@@ -129,12 +136,12 @@ class SRModule(pl.LightningModule, ABC):
             self.log("train/grad_norm_discriminator", norm)
 
     def check_terms(self, terms: LossTerms, step: int) -> None:
-        """Raise NonFiniteError, naming the term and the step, before a bad loss reaches the weights."""
+        """Raise DivergedError, naming the term and the step, before a bad loss reaches the weights."""
         for name, term in terms.items():
-            if not torch.isfinite(term):
-                raise NonFiniteError(
-                    f"loss term '{name}' is {term.item()} at step {step}; checkpoints written so far are untouched. "
-                    "Try a lower method.optimizer.lr, trainer.gradient_clip_val=1, or trainer.precision=32-true."
+            if not term.abs() < DIVERGED:  # so says NaN too
+                raise DivergedError(
+                    f"the training has diverged: loss term '{name}' is {term.item():.3g} at step {step}; checkpoints "
+                    f"written so far are untouched. {REMEDY}"
                 )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -144,9 +151,9 @@ class SRModule(pl.LightningModule, ABC):
             weights |= {f"discriminator.{name}": p for name, p in self.adversarial.discriminator.named_parameters()}
         bad = [name for name, weight in weights.items() if not torch.isfinite(weight).all()]
         if bad:
-            raise NonFiniteError(
+            raise DivergedError(
                 f"weight '{bad[0]}' is not finite after step {self.global_step}; no checkpoint was written over the "
-                "last good one. Try a lower method.optimizer.lr or trainer.gradient_clip_val=1."
+                f"last good one. {REMEDY}"
             )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

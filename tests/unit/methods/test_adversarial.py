@@ -16,7 +16,7 @@ from realsr_mod.config import CONF_DIR
 from realsr_mod.data.datamodule import EmbeddedDataModule
 from realsr_mod.degradations.classic import Bicubic
 from realsr_mod.methods.adversarial import AdversarialGame
-from realsr_mod.methods.base import NonFiniteError, SRModule
+from realsr_mod.methods.base import DivergedError, SRModule
 from realsr_mod.networks.rrdb import RRDBNet
 from realsr_mod.networks.unet_discriminator import UNetDiscriminator
 
@@ -186,7 +186,7 @@ def test_divergence_stops_before_the_discriminator_is_touched(tmp_path):
     model = module()
     model.diverges = True
     before = {key: value.clone() for key, value in model.adversarial.discriminator.state_dict().items()}
-    with pytest.raises(NonFiniteError, match="'adversarial' is nan at step 0"):
+    with pytest.raises(DivergedError, match="'adversarial' is nan at step 0"):
         fit(model, tmp_path, max_steps=1)
     trained = ("head.weight", "to_logits.weight", "up.0.parametrizations.weight.original")
     assert all(torch.equal(before[key], model.adversarial.discriminator.state_dict()[key]) for key in trained)

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from realsr_mod.callbacks import LineProgress, PictureGrid
 from realsr_mod.checkpointing import AtomicCheckpointIO, SaveOnInterrupt, TrainingInterrupted
-from realsr_mod.methods.base import NonFiniteError, SRModule
+from realsr_mod.methods.base import DivergedError, SRModule
 from realsr_mod.types import SRBatch, SRNetwork
 
 
@@ -73,9 +73,10 @@ def last_every_step(tmp_path):
     return ModelCheckpoint(tmp_path, "last", every_n_train_steps=1, enable_version_counter=False)
 
 
-def test_a_loss_that_turns_nan_names_step_and_term_and_leaves_the_checkpoint(tmp_path):
-    _, run = fit(tmp_path, at_step={3: lambda loss: loss * torch.nan}, callbacks=[last_every_step(tmp_path)])
-    with pytest.raises(NonFiniteError, match="'pixel' is nan at step 3"):
+@pytest.mark.parametrize(("factor", "shown"), [(torch.nan, "nan"), (-torch.inf, "-inf"), (1e9, r"\d.*e\+08")])
+def test_a_loss_that_explodes_names_step_and_term_and_leaves_the_checkpoint(tmp_path, factor, shown):
+    _, run = fit(tmp_path, at_step={3: lambda loss: loss * factor}, callbacks=[last_every_step(tmp_path)])
+    with pytest.raises(DivergedError, match=f"'pixel' is {shown} at step 3"):
         run()
     kept = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert kept["global_step"] == 3
@@ -85,7 +86,7 @@ def test_a_loss_that_turns_nan_names_step_and_term_and_leaves_the_checkpoint(tmp
 def test_weights_that_turn_infinite_never_reach_a_checkpoint(tmp_path):
     module, run = fit(tmp_path, at_step={3: lambda loss: loss * 1e38 * 1e38}, callbacks=[last_every_step(tmp_path)])
     module.check_terms = lambda terms, step: None
-    with pytest.raises(NonFiniteError, match=r"network\.conv\.\w+' is not finite after step 4"):
+    with pytest.raises(DivergedError, match=r"network\.conv\.\w+' is not finite after step 4"):
         run()
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 3
 
