@@ -57,7 +57,7 @@ class SaveOnInterrupt(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
         if trainer.strategy.reduce_boolean_decision(self.requested is not None, all=False):
-            trainer.save_checkpoint(self.path)
+            trainer.save_checkpoint(self.path, weights_only=False)
             self._restore_handlers()
             raise TrainingInterrupted(f"stopped after step {trainer.global_step}; saved {self.path}")
 
