@@ -55,7 +55,11 @@ class SaveOnInterrupt(pl.Callback):
         self.requested = signal.Signals(number)
         print(f"\n{self.requested.name}: saving after this step (again to stop at once) …", flush=True)
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return  # gradients that wait for the rest of their step are in no checkpoint
         if trainer.strategy.reduce_boolean_decision(self.requested is not None, all=False):
             trainer.save_checkpoint(self.path, weights_only=False)
             self._restore_handlers()

@@ -1,5 +1,6 @@
 """The one source of randomness: generators made from (seed, rank, step), never from global state."""
 
+import os
 from zlib import crc32
 
 import numpy as np
@@ -7,7 +8,10 @@ import torch
 
 
 def derive_seed(*keys: int) -> int:
-    """Mix non-negative integers into one 63-bit seed; different keys give unrelated seeds (NumPy's SeedSequence)."""
+    """Mix non-negative integers under 2**32 into one 63-bit seed (NumPy's SeedSequence).
+
+    Different keys give unrelated seeds, but for zeros at the end: (5,) and (5, 0) are one.
+    """
     return int(np.random.SeedSequence(keys).generate_state(1, np.uint64)[0] >> 1)
 
 
@@ -24,4 +28,4 @@ def picture_generator(seed: int, name: str) -> torch.Generator:
 
     `name` is the path inside the folder, with its suffix and forward slashes.
     """
-    return torch.Generator().manual_seed(derive_seed(seed, crc32(name.encode())))
+    return torch.Generator().manual_seed(derive_seed(seed, crc32(os.fsencode(name))))

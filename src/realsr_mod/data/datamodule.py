@@ -59,8 +59,6 @@ class SRDataModule(pl.LightningDataModule, ABC):
         cache_gib: memory for decoded training photos, over all workers, and as much again for validation photos.
     """
 
-    allow_zero_length_dataloader_with_multiple_devices = True  # there may be more ranks than validation photos
-
     def __init__(
         self,
         scale: int,
@@ -144,6 +142,11 @@ class SRDataModule(pl.LightningDataModule, ABC):
         """Whole photos one by one; each rank has its share, and none is repeated to make the shares equal."""
         self.setup()
         dataset = WholePhotos(self._store(self.val_photos), self.val_draws, self.val_crop_px)
+        if len(dataset) < self._world_size:
+            raise ValueError(
+                f"{len(dataset)} validation pictures for {self._world_size} processes, each needs one: hold out more "
+                "(data.val_count, data.val_root), or raise data.val_draws"
+            )
         share = range(self._rank, len(dataset), self._world_size)
         return DataLoader(dataset, batch_size=1, sampler=share, collate_fn=collate_validation, **self._loader_options())
 

@@ -21,6 +21,7 @@ class Band(NamedTuple):
     weights: Tensor  # (block, end - first) float32
 
 
+@torch.inference_mode(False)  # callers keep them, also for differentiation
 def bands(index_OT: Tensor, weight_OT: Tensor, device: torch.device) -> tuple[Band, ...]:
     """Blocks of the matrix with `weight_OT` at columns `index_OT`; weights at one place add up. Made on the CPU."""
     result = []

@@ -46,6 +46,7 @@ class _Constants(NamedTuple):
 
 
 @lru_cache
+@torch.inference_mode(False)  # they outlive whoever asks first
 def _constants(device: torch.device) -> _Constants:
     tables = [torch.tensor(table, dtype=torch.float32) for table in (_LUMA, _CHROMA, _RGB_TO_YCC, _YCC_TO_RGB)]
     luma, chroma, to_ycc, to_rgb = tables

@@ -44,7 +44,7 @@ class MixedBlur(DegradationOp):
     A row holds all of them, whichever its kernel uses, so that any can be edited.
 
     `probability`: that a row is blurred at all; `sinc_probability`: that then it is by a sinc. Cutoffs are drawn from
-    pi/3 to pi for kernels under 13 pixels, else from pi/5.
+    `lowest_cutoff` to pi; by default from pi/3 for kernels under 13 pixels, else from pi/5.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class MixedBlur(DegradationOp):
         plateau_beta_range: Sequence[float] = (1.0, 2.0),
         sinc_probability: float = 0.1,
         probability: float = 1.0,
+        lowest_cutoff: float | None = None,
     ) -> None:
         super().__init__()
         low, high = check_range("kernel_size_range", kernel_size_range, lowest=1)
@@ -71,6 +72,9 @@ class MixedBlur(DegradationOp):
         self.plateau_beta_range = check_range("plateau_beta_range", plateau_beta_range)
         self.sinc_probability = check_probability("sinc_probability", sinc_probability)
         self.probability = check_probability("probability", probability)
+        if lowest_cutoff is not None and not 0 < lowest_cutoff <= torch.pi:
+            raise ValueError(f"lowest_cutoff must lie in (0, pi] radians per pixel, got {lowest_cutoff}")
+        self.lowest_cutoff = lowest_cutoff
 
     def sample(self, shape_BCHW: Shape, generator: torch.Generator) -> Params:
         batch, (smallest, biggest) = shape_BCHW[0], self.kernel_size_range
@@ -81,7 +85,10 @@ class MixedBlur(DegradationOp):
         generalized_B, plateau_B = (
             low + unit_B * (high - low) for low, high in (self.generalized_beta_range, self.plateau_beta_range)
         )
-        lowest_cutoff_B = torch.where(size_B < _SMALL_KERNEL, _SMALL_CUTOFF, _LARGE_CUTOFF)
+        if self.lowest_cutoff is None:
+            lowest_cutoff_B = torch.where(size_B < _SMALL_KERNEL, _SMALL_CUTOFF, _LARGE_CUTOFF)
+        else:
+            lowest_cutoff_B = torch.full((batch,), self.lowest_cutoff, device=generator.device)
         return {
             "is_on": flip(batch, self.probability, generator),
             "family": family_B,

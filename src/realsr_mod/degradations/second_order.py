@@ -37,7 +37,8 @@ class SecondOrder(Degradation):
 
     Where it differs from the published program: everything is drawn per picture, not per batch; pictures are degraded
     at the size that the pair needs; beta is uniform over its range; Poisson noise counts 256 photons at white
-    whatever the picture (there: the number of distinct values in it); a decoded JPEG is rounded to 8 bits.
+    whatever the picture (there: the number of distinct values in it); a decoded JPEG is rounded to 8 bits; bicubic
+    resizing is Keys' with a = -0.5 (there: -0.75), and area the mean over the exact footprint of a pixel.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class SecondOrder(Degradation):
             blur2=blur2 or MixedBlur(sigma_range_px=(0.2, 1.5), probability=0.8),
             resize2=resize2 or RandomResize(up_down_keep=(0.3, 0.4, 0.3), factor_range=(0.3, 1.2)),
             noise2=noise2 or CameraNoise(sigma_range_255=(1.0, 25.0), poisson_scale_range=(0.05, 2.5)),
-            sinc=sinc or MixedBlur(sinc_probability=1.0, probability=0.8),
+            sinc=sinc or MixedBlur(sinc_probability=1.0, probability=0.8, lowest_cutoff=torch.pi / 3),
             jpeg2=jpeg2 or JPEG(),
         )
         self.jpeg_first_probability = check_probability("jpeg_first_probability", jpeg_first_probability)

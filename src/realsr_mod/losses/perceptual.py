@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -30,8 +31,8 @@ class PerceptualLoss:
 
     def __call__(self, sr_B3HW: Tensor, hr_B3HW: Tensor) -> Tensor:
         vgg = self.vgg.to(sr_B3HW.device)
-        found = vgg(sr_B3HW)
-        wanted = vgg(hr_B3HW.detach())
+        with torch.autocast(sr_B3HW.device.type, enabled=False):  # distances of features are small numbers
+            found, wanted = vgg(sr_B3HW.float()), vgg(hr_B3HW.detach().float())
         distances = [weight * F.l1_loss(found[name], wanted[name]) for name, weight in self.layer_weights.items()]
         return sum(distances, start=sr_B3HW.new_zeros(()))
 

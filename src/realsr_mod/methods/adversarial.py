@@ -42,6 +42,7 @@ class AdversarialGame:
             )
         self.discriminator = discriminator.train()
         self.optimizer = optimizer(self.discriminator.parameters())
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
         self.loss = AdversarialLoss(kind)
         self.weight = weight
         self.discriminator.requires_grad_(False)
@@ -77,11 +78,14 @@ class AdversarialGame:
         """Whether there is anything to step on; a warm-up without pictures leaves nothing."""
         return any(parameter.grad is not None for parameter in self.discriminator.parameters())
 
-    def step(self, largest_norm: float | None = None) -> Tensor:
+    def step(self, largest_norm: float | None = None, rate: float = 1.0) -> Tensor:
         """Update the discriminator, its gradient averaged over all processes; returns the gradient's norm.
 
-        `largest_norm` clips the gradient as Lightning clips the generator's.
+        `largest_norm` clips the gradient as Lightning clips the generator's. `rate` multiplies the learning rate: the
+        generator's present one over its configured one, so that both follow one schedule.
         """
+        for group, configured in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * configured
         parameters = list(self.discriminator.parameters())
         if dist.is_available() and dist.is_initialized():
             for parameter in parameters:

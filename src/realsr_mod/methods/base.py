@@ -44,7 +44,8 @@ class SRModule(pl.LightningModule, ABC):
             where the degradation leaves much open).
         adversarial: the game against a discriminator that makes this method its GAN variant; None: not played.
         perceptual: distance of deep features, added to the loss; None: not added.
-        compile_network: run the network through `torch.compile` (in place; checkpoints stay the same).
+        compile_network: run the network's parts (encoder, restorer, blocks) through `torch.compile`, in place;
+            checkpoints stay the same.
         channels_last: keep the network's tensors in NHWC order, which tensor cores prefer under bf16.
     """
 
@@ -75,7 +76,9 @@ class SRModule(pl.LightningModule, ABC):
         if channels_last:
             self.network.to(memory_format=torch.channels_last)
         if compile_network:
-            self.network.compile()
+            for part in self.network.children():  # methods call these, not always the whole
+                for module in part if isinstance(part, nn.ModuleList) else [part]:
+                    module.compile()
 
     @abstractmethod
     def forward_losses(self, batch: SRBatch) -> tuple[LossTerms, Tensor | None]:
@@ -97,6 +100,7 @@ class SRModule(pl.LightningModule, ABC):
         optimizer = self.optimizer(self.parameter_groups())
         for group in optimizer.param_groups:
             group["lr"] *= group.get("lr_ratio", 1.0)
+        self.configured_rate = optimizer.param_groups[0]["lr"]
         if self.scheduler is None:
             return {"optimizer": optimizer}
         return {
@@ -132,7 +136,8 @@ class SRModule(pl.LightningModule, ABC):
         """The generator's step, then the discriminator's, before any callback can write a checkpoint."""
         super().optimizer_step(*args, **kwargs)
         if self.adversarial is not None and self.adversarial.has_gradient:
-            norm = self.adversarial.step(self.trainer.gradient_clip_val)
+            rate = self.optimizers().param_groups[0]["lr"] / self.configured_rate
+            norm = self.adversarial.step(self.trainer.gradient_clip_val, rate)
             self.log("train/grad_norm_discriminator", norm)
 
     def check_terms(self, terms: LossTerms, step: int) -> None:

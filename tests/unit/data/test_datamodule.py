@@ -187,6 +187,11 @@ def test_validation_is_the_same_for_every_seed_and_number_of_ranks(photo_folder)
         assert torch.equal(batch.lr, shares[number % 4][number // 4].lr)
 
 
+def test_a_process_without_a_validation_photo_is_refused(photo_folder):
+    with pytest.raises(ValueError, match=r"2 validation pictures for 3 processes.*data\.val_count"):
+        with_trainer(folder_data(photo_folder), world_size=3).val_dataloader()
+
+
 def test_validation_happens_on_whole_photos_between_steps(photo_folder):
     module = fit(folder_data(photo_folder))
     assert [names for names, _ in module.validated] == [["b.png"], ["c.png"]] * 2

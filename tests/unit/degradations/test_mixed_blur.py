@@ -41,6 +41,15 @@ def test_levels_fill_their_ranges(drawn):
         assert values.mean() == pytest.approx((low + high) / 2, rel=0.03)
 
 
+def test_the_lowest_cutoff_can_be_one_for_all_sizes():
+    drawn = MixedBlur(lowest_cutoff=1.0).sample((COUNT, 3, 8, 8), torch.Generator().manual_seed(0))
+    for of_size in (drawn["size"] < 13, drawn["size"] >= 13):
+        assert drawn["cutoff"][of_size].min().item() == pytest.approx(1.0, abs=0.01)
+        assert drawn["cutoff"][of_size].mean().item() == pytest.approx((1 + torch.pi) / 2, rel=0.03)
+    with pytest.raises(ValueError, match="lowest_cutoff must lie in"):
+        MixedBlur(lowest_cutoff=4.0)
+
+
 def test_kernels_follow_their_rows():
     op = MixedBlur()
     params = op.sample((8, 3, 8, 8), torch.Generator().manual_seed(0))

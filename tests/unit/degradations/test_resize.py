@@ -56,6 +56,15 @@ def test_blocks_of_a_long_axis_join_without_a_trace(monkeypatch):
     torch.testing.assert_close(blocked, whole, atol=1e-6, rtol=0)
 
 
+def test_what_was_kept_from_inference_can_be_differentiated():
+    x = torch.rand(1, 3, 23, 29)
+    with torch.inference_mode():
+        resize(x, scale=2)
+    x.requires_grad_(True)
+    resize(x, scale=2).sum().backward()
+    torch.testing.assert_close(x.grad.sum().item(), 4.0 * x.numel(), rtol=1e-4, atol=0)
+
+
 def test_scale_rounds_the_size_up_as_matlab():
     assert resize(torch.rand(1, 1, 10, 9), 0.3).shape[-2:] == (3, 3)
     assert resize(torch.rand(1, 1, 9, 9), 1 / 3).shape[-2:] == (3, 3)

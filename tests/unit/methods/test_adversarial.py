@@ -159,6 +159,18 @@ def test_largest_norm_clips_the_discriminators_gradient():
     assert not game.has_gradient
 
 
+def test_both_sides_follow_one_schedule(tmp_path):
+    seen = []
+    model = module(scheduler=partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.1))
+    step = model.adversarial.step
+    model.adversarial.step = lambda *given: (
+        step(*given),
+        seen.append(model.adversarial.optimizer.param_groups[0]["lr"]),
+    )[0]
+    fit(model, tmp_path, max_steps=3)
+    assert seen == pytest.approx([1e-3, 1e-4, 1e-5])
+
+
 def game_and_pictures() -> tuple[AdversarialGame, torch.Tensor, torch.Tensor]:
     torch.manual_seed(0)
     game = AdversarialGame(UNetDiscriminator(4), partial(torch.optim.SGD, lr=0.1))

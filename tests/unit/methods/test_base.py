@@ -2,7 +2,7 @@
 
 import os
 import signal
-from functools import partial
+from functools import partial, partialmethod
 
 import pytest
 import pytorch_lightning as pl
@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from realsr_mod.callbacks import LineProgress, PictureGrid
 from realsr_mod.checkpointing import AtomicCheckpointIO, SaveOnInterrupt, TrainingInterrupted
 from realsr_mod.methods.base import DivergedError, SRModule
+from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.types import SRBatch, SRNetwork
 
 
@@ -49,12 +50,13 @@ class Batches(torch.utils.data.Dataset):
         return SRBatch(lr=hr[..., ::2, ::2], hr=hr, step=step)
 
 
-def fit(tmp_path, steps=6, callbacks=(), at_step=None, **training):
+def fit(tmp_path, steps=6, callbacks=(), at_step=None, accumulate=1, **training):
     torch.manual_seed(0)
     module = Toy(Upsampler(), partial(torch.optim.SGD, lr=0.1), **training)
     module.at_step = at_step or {}
     trainer = pl.Trainer(
         max_steps=steps,
+        accumulate_grad_batches=accumulate,
         accelerator="cpu",
         callbacks=list(callbacks),
         plugins=[AtomicCheckpointIO()],
@@ -65,7 +67,7 @@ def fit(tmp_path, steps=6, callbacks=(), at_step=None, **training):
         default_root_dir=tmp_path,
         num_sanity_val_steps=0,
     )
-    loaders = [DataLoader(Batches(n), batch_size=None) for n in (steps, 2)]
+    loaders = [DataLoader(Batches(n), batch_size=None) for n in (steps * accumulate, 2)]
     return module, lambda: trainer.fit(module, *loaders)
 
 
@@ -102,6 +104,17 @@ def test_an_interrupt_finishes_the_step_saves_and_restores_the_handler(tmp_path)
         run()
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 3
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupt_waits_for_all_batches_of_a_step(tmp_path):
+    def interrupt(loss):
+        os.kill(os.getpid(), signal.SIGINT)
+        return loss
+
+    saving = SaveOnInterrupt(tmp_path / "last.ckpt")
+    _, run = fit(tmp_path, at_step={2: interrupt}, accumulate=2, callbacks=[saving])  # the first batch of step 1
+    with pytest.raises(TrainingInterrupted, match="stopped after step 2"):
+        run()
 
 
 def test_averaged_weights_are_what_training_ends_with(tmp_path):
@@ -152,6 +165,24 @@ def test_the_distance_of_pictures_is_a_choice():
     module.at_step, batch = {}, Batches(1)[0]
     error = module.network(batch.lr) - batch.hr
     assert module.forward_losses(batch)[0]["pixel"].item() == pytest.approx(error.square().mean().item())
+
+
+def test_compiling_reaches_the_parts_that_methods_call(monkeypatch):
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(nn.Module, "compile", partialmethod(nn.Module.compile, backend=backend))
+    network, lr = KDSRNet(2, channels=4, encoder_blocks=1, restorer_blocks=1), torch.rand(1, 3, 8, 8)
+    keys, plain = list(network.state_dict()), network(lr)
+    Toy(network, partial(torch.optim.SGD, lr=0.1), compile_network=True)
+    embedding = network.embed(lr)
+    assert len(graphs) == 1, "the encoder"
+    torch.testing.assert_close(network.restore(lr, embedding), plain)
+    assert len(graphs) == 2, "the restorer"
+    assert list(network.state_dict()) == keys
 
 
 def test_channels_last_changes_the_layout_and_not_the_training(tmp_path):

@@ -63,7 +63,7 @@ def reptile_direction(
 
     Plain descent along it with learning rate epsilon is theta + epsilon (theta_k - theta) (arXiv 1803.02999, eq. 1).
     """
-    parts = zip(lr_B3HW.chunk(inner_steps), hr_B3HW.chunk(inner_steps), strict=True)
+    parts = zip(lr_B3HW.tensor_split(inner_steps), hr_B3HW.tensor_split(inner_steps), strict=True)
     fast, value = adapted(network, list(parts), loss, optimizer)
     pairs = zip(trained(network), trained(fast), strict=True)
     return Direction([(before - after).detach() for before, after in pairs], value)

@@ -90,7 +90,7 @@ class MMRealSR(SRModule):
             self.log_degrees("val", roles)
             for i, name in enumerate(DEGREES):
                 in_order = roles["base"][:, i] < roles[WORSE[name]][:, i]
-                self.log(f"val/{name}_in_order", in_order.float().mean(), batch_size=len(in_order))
+                self.log(f"val/{name}_in_order", in_order.float().mean(), batch_size=len(in_order), sync_dist=True)
             batch = SRBatch(by_role(batch.lr)["base"], by_role(batch.hr)["base"], batch.params, batch.step, batch.names)
         return super().validation_step(batch, batch_idx)
 
@@ -98,7 +98,7 @@ class MMRealSR(SRModule):
         """Log the mean degree of every version: the anchors belong at 0 and 1, the others between, in order."""
         for i, name in enumerate(DEGREES):
             means = {f"{stage}/{name}_of_{role}": roles[role][:, i].detach().mean() for role in ROLES}
-            self.log_dict(means, batch_size=len(roles["base"]))
+            self.log_dict(means, batch_size=len(roles["base"]), sync_dist=stage == "val")
 
     def warn_of_collapse(self, rankings: dict[str, Tensor]) -> None:
         """Say which degree, if any, has stopped to tell pictures apart."""

@@ -73,6 +73,8 @@ class QuintupleDegradation(Degradation):
         scale: HR size over LR size.
         pipeline: what degrades; must not sharpen by itself.
         sharpen: sharpen HR by unsharp masking, for the degraded versions and as the target.
+        sharpen_input: false leaves the sharpening to the target: the versions are made from HR as it is, the clean one
+            too. So the authors train their second stage.
         blur_difference: how much blurrier, as a fraction of the range of each sigma and of the first resize.
         noise_difference_255: difference of the Gaussian sigmas, in 1/255 units.
         poisson_difference: difference of the Poisson scales.
@@ -84,6 +86,7 @@ class QuintupleDegradation(Degradation):
         scale: int,
         pipeline: SecondOrder,
         sharpen: bool = True,
+        sharpen_input: bool = True,
         blur_difference: Sequence[float] = (0.1, 1.0),
         noise_difference_255: Sequence[float] = (1.0, 21.0),
         poisson_difference: Sequence[float] = (0.05, 2.05),
@@ -95,7 +98,7 @@ class QuintupleDegradation(Degradation):
         if "sharpen" in pipeline.ops:
             raise ValueError("sharpening is the quintuple's; set degradation.pipeline.sharpen=false")
         self.pipeline = pipeline
-        self.sharpen = sharpen
+        self.sharpen, self.sharpen_input = sharpen, sharpen and sharpen_input
         self.blur_difference = check_range("blur_difference", blur_difference)
         self.noise_difference_255 = check_range("noise_difference_255", noise_difference_255)
         self.poisson_difference = check_range("poisson_difference", poisson_difference)
@@ -152,6 +155,7 @@ class QuintupleDegradation(Degradation):
         top_B, bottom_B = torch.where(factor_B > 1, high, 1.0), torch.where(factor_B < 1, low, 1.0)
         factors = (top_B - unit_B * (top_B - bottom_B) for unit_B in self._blur_pair(drawn, generator))
         sharper["resize1"], blurrier["resize1"] = ({"factor": factor_B} for factor_B in factors)
+        blurrier["blur1"]["is_on"] = torch.ones_like(drawn["blur1"]["is_on"])  # or there may be nothing that differs
         return sharper, blurrier
 
     def _blur_pair(self, drawn: Params, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -199,21 +203,20 @@ class QuintupleDegradation(Degradation):
         return edit
 
     def forward(self, hr_BCHW: Tensor, params: Params) -> Tensor:
-        sharp = self._sharpened(hr_BCHW)
-        repeated = sharp.repeat(len(DEGRADED), 1, 1, 1)
+        source = usm_sharpen(hr_BCHW) if self.sharpen_input else hr_BCHW
+        repeated = source.repeat(len(DEGRADED), 1, 1, 1)
         degraded = self.pipeline(repeated, stack_rows([params[role] for role in DEGRADED]))
         roles = dict(zip(DEGRADED, degraded.chunk(len(DEGRADED)), strict=True))
         small = lr_size(*hr_BCHW.shape[2:], self.scale)
-        clean = F.interpolate(self._sharpened(sharp), size=small, mode="bilinear", align_corners=False)
+        clean = usm_sharpen(source) if self.sharpen_input else source
+        clean = F.interpolate(clean, size=small, mode="bilinear", align_corners=False)
         return from_roles(roles | {"clean": quantize(clean)})
 
     def target(self, hr_BCHW: Tensor) -> Tensor:
         """The ground truth of all versions, (5B, C, H, W)."""
-        return self._sharpened(hr_BCHW).repeat_interleave(len(ROLES), dim=0)
+        sharp = usm_sharpen(hr_BCHW) if self.sharpen else hr_BCHW
+        return sharp.repeat_interleave(len(ROLES), dim=0)
 
     def output_shape(self, shape_BCHW: Shape) -> Shape:
         batch, channels, height, width = shape_BCHW
         return len(ROLES) * batch, channels, *lr_size(height, width, self.scale)
-
-    def _sharpened(self, hr_BCHW: Tensor) -> Tensor:
-        return usm_sharpen(hr_BCHW) if self.sharpen else hr_BCHW

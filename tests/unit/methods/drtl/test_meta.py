@@ -46,6 +46,11 @@ def test_reptile_points_from_the_adapted_to_the_initial_weights():
     assert network.theta.item() == 1.0
 
 
+def test_reptile_takes_as_many_steps_as_asked_for_whatever_the_rows():
+    direction = reptile_direction(Gain(), *task(2.0, rows=5), l1, SGD, inner_steps=4)
+    assert direction.gradients[0].item() == pytest.approx(-0.4)
+
+
 def test_maml_takes_the_gradient_at_the_adapted_weights():
     # squared loss: grad = theta - c, so two steps with rate a leave theta - c at (1 - a)^2 of what it was
     direction = maml_direction(Gain(), *task(2.0), squared, SGD, inner_steps=2)

@@ -5,6 +5,7 @@ import torch
 
 from realsr_mod.degradations.base import row
 from realsr_mod.degradations.camera_noise import CameraNoise
+from realsr_mod.degradations.mixed_blur import MixedBlur
 from realsr_mod.degradations.second_order import SecondOrder
 from realsr_mod.degradations.sharpen import usm_sharpen
 from realsr_mod.methods.mmrealsr.quintuple import (
@@ -150,6 +151,22 @@ def test_clean_anchor_and_target():
     assert target.shape == (10, 3, 32, 40)
     assert all(torch.equal(by_role(target)[role], usm_sharpen(hr)) for role in ROLES)
     assert torch.equal(by_role(quintuple(sharpen=False).target(hr))["worst"], hr)
+
+
+@torch.no_grad()
+def test_sharpening_may_be_left_to_the_target():
+    hr, degradation = pictures(), quintuple(sharpen_input=False)
+    params = degradation.sample(tuple(hr.shape), torch.Generator().manual_seed(2))
+    lr, plain = degradation(hr, params), quintuple(sharpen=False)(hr, params)
+    assert torch.equal(lr, plain)
+    assert all(torch.equal(by_role(degradation.target(hr))[role], usm_sharpen(hr)) for role in ROLES)
+
+
+def test_there_is_always_something_that_is_blurrier():
+    pipeline = SecondOrder(4, sharpen=False, blur1=MixedBlur(probability=0.0), blur2=MixedBlur(probability=0.0))
+    drawn = QuintupleDegradation(4, pipeline).sample(MANY, torch.Generator().manual_seed(0))
+    assert drawn["blurrier"]["blur1"]["is_on"].all()
+    assert not drawn["base"]["blur1"]["is_on"].any()
 
 
 def test_roles_round_trip_and_pinned_anchors():
