@@ -9,6 +9,7 @@ from pathlib import Path
 
 import hydra
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import ConfigCompositionException, HydraException, InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -16,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from realsr_mod.config import CONF_DIR
 from realsr_mod.runs import SUMMARY_NAME, read_overrides, unfinished_run
 
-USER_ERRORS = (ValueError, FileNotFoundError, HydraException, OmegaConfBaseException)
+USER_ERRORS = (ValueError, OSError, HydraException, OmegaConfBaseException)
 FIXED_WHEN_RESUMED = (
     "method", "scheduler", "network", "degradation", "seed", "scale", "trainer.max_steps", "pairs", "relation", "init",
 )  # fmt: skip
@@ -28,7 +29,7 @@ def run_command(config_name: str, task: Callable[[DictConfig], object]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and the message is ours
     try:
         if "LOCAL_RANK" not in os.environ:  # a process that Lightning starts gets its parent's finished arguments
-            sys.argv[1:] = resumed_arguments(sys.argv[1:])
+            sys.argv[1:] = resumed_arguments([readable(argument) for argument in sys.argv[1:]])
         hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name=config_name)(task)()
     except USER_ERRORS as error:
         if traceback_wanted:
@@ -63,7 +64,25 @@ def resumed_arguments(arguments: Sequence[str]) -> list[str]:
     print(f"resuming {run}", flush=True)
     flags = [item for item in others if not is_override(item)]  # Hydra wants them first
     others = [item for item in others if is_override(item)]
-    return [*flags, *others, f"resume='{run.resolve()}'", f"hydra.run.dir='{run.resolve()}'"]
+    folder = in_quotes(str(run.resolve()))
+    return [*flags, *others, f"resume={folder}", f"hydra.run.dir={folder}"]
+
+
+def readable(argument: str) -> str:
+    """`KEY=VALUE` with VALUE in quotes where Hydra's grammar has no place for it: a path with brackets or umlauts."""
+    key, _, value = argument.partition("=")
+    if not is_override(argument) or value.startswith(("[", "{")):
+        return argument
+    try:
+        OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return f"{key}={in_quotes(value)}"
+    return argument
+
+
+def in_quotes(value: str) -> str:
+    """A value that Hydra takes as it is, whatever characters it has."""
+    return "'" + value.replace("'", "\\'") + "'"
 
 
 def is_override(argument: str) -> bool:

@@ -2,6 +2,7 @@
 
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,22 +36,41 @@ def evaluate(cfg: DictConfig) -> float:
     if network is not None:
         cfg.scale = network.scale
     protocol = instantiate(cfg.protocol)
+    output = output_file(cfg)
     roots = list(cfg.data.root) if OmegaConf.is_list(cfg.data.root) else [cfg.data.root]
     results = []
-    for root in roots:
-        for case in track(protocol.cases(root), description=Path(root).name, total=protocol.count(root)):
+    for name, root in zip(set_names(roots), roots, strict=True):
+        for case in track(protocol.cases(root), description=name, total=protocol.count(root)):
             try:
                 figures = measure(network, case, device, bf16=precision.startswith("bf16"))
             except ValueError as error:
                 raise ValueError(f"{case.name} in {root}: {error}") from error
-            results.append({"set": Path(root).name, "condition": case.condition, "picture": case.name, **figures})
+            results.append({"set": name, "condition": case.condition, "picture": case.name, **figures})
     summary = summarise(results)
     show(cfg, network, summary)
-    output = Path(cfg.output or Path(HydraConfig.get().runtime.output_dir) / "evaluation.json")
-    output.parent.mkdir(parents=True, exist_ok=True)
     write_json(output, {**circumstances(cfg, precision, device), "summary": summary, "pictures": results})
     print(f"written to {output}")
     return next(row["psnr_y"] for row in summary if row["set"] == "all")
+
+
+def output_file(cfg: DictConfig) -> Path:
+    """Where the figures go: `cfg.output`, a file or a folder that is there, or Hydra's folder. Ready to be written."""
+    output = Path(cfg.output or HydraConfig.get().runtime.output_dir).expanduser()
+    output = output / "evaluation.json" if output.is_dir() else output
+    output.parent.mkdir(parents=True, exist_ok=True)
+    return output
+
+
+def set_names(roots: Sequence[str]) -> list[str]:
+    """What each folder is called in tables: its name, with as many parents as tell it from the others."""
+    paths = [Path(root).expanduser().resolve() for root in roots]
+    names = []
+    for path in paths:
+        tails = ["/".join(path.parts[-depth:]) for depth in range(1, len(path.parts) + 1)]
+        others = [f"/{other}" for other in paths if other != path]
+        unique = (tail for tail in tails if tail != "all" and not any(o.endswith(f"/{tail}") for o in others))
+        names.append(next(unique, str(path)))
+    return names
 
 
 def circumstances(cfg: DictConfig, precision: str, device: torch.device) -> dict[str, Any]:

@@ -35,9 +35,9 @@ def _comparable_luma(sr_B3HW: Tensor, hr_B3HW: Tensor, border: int) -> tuple[Ten
 
 
 def psnr_y(sr_B3HW: Tensor, hr_B3HW: Tensor, border: int) -> Tensor:
-    """Peak signal-to-noise ratio on luma in dB, one value per picture (B,), float64; infinite where equal."""
+    """Peak signal-to-noise ratio on luma in dB, one value per picture (B,), float64; at most 100, where equal."""
     sr, hr = _comparable_luma(sr_B3HW, hr_B3HW, border)
-    return -10 * torch.log10((sr - hr).square().mean(dim=(1, 2, 3)))
+    return -10 * torch.log10((sr - hr).square().mean(dim=(1, 2, 3)).clamp(min=1e-10))
 
 
 def ssim_y(sr_B3HW: Tensor, hr_B3HW: Tensor, border: int) -> Tensor:

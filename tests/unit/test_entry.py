@@ -2,6 +2,7 @@ import os
 import sys
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from realsr_mod.entry import resumed_arguments, run_command
@@ -100,3 +101,30 @@ def test_a_missing_value_is_named(monkeypatch, capsys, tmp_path):
 def test_resume_of_nothing_is_named(unfinished):
     with pytest.raises(FileNotFoundError, match="no run here"):
         resumed_arguments(["resume=nowhere"])
+
+
+@pytest.mark.parametrize("name", ["Fotos Mädchen (1)", "d'Artagnan", "R&B #1!", "a=b", "plain"])
+def test_folders_may_be_called_as_people_call_them(name, monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train", f"name={name}", f"hydra.run.dir={tmp_path / name}"])
+    run_command("train", lambda cfg: seen.append(cfg.name))
+    assert seen == [name]
+    assert (tmp_path / name / ".hydra").is_dir()
+
+
+def test_a_run_in_an_odd_folder_can_be_resumed(unfinished):
+    run = (unfinished / "a").rename(unfinished.parent / "it's (1)")
+    *_, resumed, folder = resumed_arguments([f"resume={run}"])
+    parsed = OverridesParser.create().parse_overrides([resumed, folder])
+    assert [override.value() for override in parsed] == [str(run)] * 2
+
+
+def test_a_full_disk_is_one_message(monkeypatch, capsys, tmp_path):
+    def task(cfg):
+        raise OSError(28, "No space left on device", "last.ckpt")
+
+    monkeypatch.chdir(tmp_path)
+    error = failing([], monkeypatch, capsys, task)
+    assert "No space left on device: 'last.ckpt'" in error
+    assert "Traceback" not in error

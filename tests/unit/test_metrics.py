@@ -42,3 +42,8 @@ def test_metric_is_the_mean_over_pictures_of_any_size(pair):
 def test_too_small_a_picture_is_named():
     with pytest.raises(ValueError, match=r"16x18 picture is too small"):
         psnr_y(torch.rand(1, 3, 16, 18), torch.rand(1, 3, 16, 18), border=4)
+
+
+def test_equal_pictures_have_a_finite_figure(pair):
+    _, image, *_ = pair
+    assert psnr_y(image, image, 4).item() == pytest.approx(100)

@@ -130,7 +130,7 @@ def _stamp(path: Path) -> list[int]:
 
 def _folder_key(paths: Sequence[Path]) -> str:
     folder = os.path.commonpath([path.parent for path in paths]) if paths else ""
-    return hashlib.sha256(folder.encode()).hexdigest()[:16]
+    return hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
 
 
 def _load(cache_file: Path) -> dict[str, list[int]]:

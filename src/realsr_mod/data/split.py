@@ -1,6 +1,7 @@
 """Which photos are kept for validation."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 
 from realsr_mod.data.patches import Photo
@@ -19,6 +20,6 @@ def split_by_name(photos: Sequence[Photo], val_count: int) -> tuple[list[Photo],
             f"data.val_count must leave photos to train on: got {val_count} of {len(photos)} photos; "
             "choose fewer, or name a folder of validation photos (see conf/data)"
         )
-    by_hash = sorted(photos, key=lambda photo: hashlib.sha256(photo.name.encode()).digest())
+    by_hash = sorted(photos, key=lambda photo: hashlib.sha256(os.fsencode(photo.name)).digest())
     taken = set(by_hash[:val_count])
     return [p for p in photos if p not in taken], [p for p in photos if p in taken]
