@@ -12,7 +12,30 @@ from realsr_mod.types import SRBatch
 from realsr_mod.weights.release import load_model
 
 
-class KDSRTeacher(SRModule):
+class KDSRModule(SRModule):
+    """What both stages share: a rate of its own for the encoder.
+
+    Args:
+        network: what is trained.
+        encoder_lr_ratio: learning rate of the encoder over the restorer's. A dozen layers without normalisation end in
+            kernels that multiply: in a long training at a high rate, one step of all of them together can explode.
+        training: `optimizer`, `scheduler` and what else SRModule takes.
+    """
+
+    def __init__(self, network: KDSRNet, encoder_lr_ratio: float = 1.0, **training: Any) -> None:
+        super().__init__(network, **training)
+        self.encoder_lr_ratio = encoder_lr_ratio
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        encoder = {id(parameter) for parameter in self.network.encoder.parameters()}
+        trained = list(self.trainable_parameters())
+        return [
+            {"params": [p for p in trained if id(p) not in encoder]},
+            {"params": [p for p in trained if id(p) in encoder], "lr_ratio": self.encoder_lr_ratio},
+        ]
+
+
+class KDSRTeacher(KDSRModule):
     """Stage 1: L1 on a network whose encoder reads LR and HR (`network.sees_hr=true`)."""
 
     def __init__(self, network: KDSRNet, **training: Any) -> None:
@@ -28,7 +51,7 @@ class KDSRTeacher(SRModule):
         return self.network.restore(batch.lr, self.network.embed(batch.lr, batch.hr)).float()
 
 
-class KDSRStudent(SRModule):
+class KDSRStudent(KDSRModule):
     """Stage 2: L1, and KL between the student's and a frozen teacher's representations.
 
     Args:
@@ -38,7 +61,7 @@ class KDSRStudent(SRModule):
         temperature: softens both representations.
         warmup_steps: first steps in which only the encoder trains, on the KL term alone.
         initialise_from_teacher: start from the teacher's weights wherever shapes agree, unless `start_from` is given.
-        training: `optimizer`, `scheduler` and what else SRModule takes.
+        training: `encoder_lr_ratio`, `optimizer`, `scheduler` and what else KDSRModule takes.
     """
 
     def __init__(

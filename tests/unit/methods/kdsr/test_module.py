@@ -45,6 +45,17 @@ def test_teacher_is_frozen_and_the_whole_student_learns(teacher):
     assert all(p.grad is None for p in module.teacher.parameters())
 
 
+@pytest.mark.parametrize("make", [partial(KDSRStudent, teacher=None), KDSRTeacher])
+def test_the_encoder_may_learn_at_a_rate_of_its_own(make):
+    module = make(KDSRNet(**SIZE, sees_hr=make is KDSRTeacher), optimizer=ADAM, encoder_lr_ratio=0.1)
+    rates = {
+        id(p): group["lr"] for group in module.configure_optimizers()["optimizer"].param_groups for p in group["params"]
+    }
+    for name, parameter in module.network.named_parameters():
+        assert rates.pop(id(parameter)) == pytest.approx(0.001 if name.startswith("encoder.") else 0.01), name
+    assert not rates
+
+
 def test_student_starts_from_its_teacher_where_shapes_agree(teacher):
     module = KDSRStudent(KDSRNet(**SIZE), teacher, optimizer=ADAM)
     student, state = module.network.state_dict(), module.teacher.state_dict()
