@@ -1,5 +1,7 @@
 """Command: make low-resolution pictures out of good ones. `python -m realsr_mod.degrade PHOTOS -o LR`."""
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -61,7 +63,7 @@ def degrade(
     """Make low-resolution pictures: each photo gets a degradation of its own, the same one in every run.
 
     With --params all get the saved one. It fits photos of any size: levels are kept as they are, and the noise
-    pattern goes on from the saved seed. Existing results are written anew.
+    pattern goes on from the saved seed. Existing results are written anew, but no file beside a photo is replaced.
     """
     from realsr_mod.inference.batch import plan
 
@@ -71,7 +73,7 @@ def degrade(
     except (ValueError, OSError) as error:
         console.print(f"[red]error:[/] {escape(str(error))}")
         raise typer.Exit(1) from error
-    failures = run(jobs, output, recipe, save_params)
+    failures = run(jobs, recipe, save_params)
     if failures:
         console.print(f"[red]{len(failures)} of {len(jobs)} pictures failed:[/]")
         for source, reason in failures.items():
@@ -94,15 +96,15 @@ def prepare(name: str | None, scale: int | None, seed: int, params_file: Path | 
     return recipe
 
 
-def run(jobs: "list[Job]", output: Path, recipe: Recipe, save_params: bool) -> dict[Path, str]:
+def run(jobs: "list[Job]", recipe: Recipe, save_params: bool) -> dict[Path, str]:
     """Degrade picture by picture under a progress bar; what fails is named and returned with the reason."""
-    failures = {}
+    guard, failures = make_guard(jobs), {}
     columns = (TextColumn("pictures"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("pictures", total=len(jobs))
         for job in jobs:
             try:
-                line = f"[green]written[/] {escape(degrade_file(job, output, recipe, save_params))}"
+                line = f"[green]written[/] {escape(degrade_file(job, recipe, save_params, guard))}"
             except Exception as error:  # whatever is wrong with one picture, the others are done
                 reason = str(error) or type(error).__name__
                 failures[job.source] = reason.removeprefix(f"{job.source}: ")
@@ -112,25 +114,43 @@ def run(jobs: "list[Job]", output: Path, recipe: Recipe, save_params: bool) -> d
     return failures
 
 
-def degrade_file(job: "Job", output: Path, recipe: Recipe, save_params: bool) -> str:
-    """Degrade one file and write the result; returns its path and what there is to say about it."""
+def make_guard(jobs: "list[Job]") -> "Callable[[Path, Job], None]":
+    """A function that raises a ValueError if a job's file at a path would replace a photo, or a file beside one."""
+    from realsr_mod.inference.batch import files_of, refuse_photo
+
+    photos, folders = files_of(jobs), {os.path.realpath(job.source.parent) for job in jobs}
+
+    def guard(path: Path, job: "Job") -> None:
+        refuse_photo(path, job, photos)
+        if path.exists() and os.path.realpath(path.parent) in folders:
+            raise ValueError(
+                f"{path} exists beside the photos and may be one of yours; give -o another folder, or move it away"
+            )
+
+    return guard
+
+
+def degrade_file(job: "Job", recipe: Recipe, save_params: bool, guard: "Callable[[Path, Job], None]") -> str:
+    """Degrade one file and write the result; returns its path and what there is to say about it.
+
+    `guard` is asked before anything is made whether each path may be written to.
+    """
     from realsr_mod.data.images import read_rgb
     from realsr_mod.degradations.stored import save_params as write_params
     from realsr_mod.inference.image_io import Picture
     from realsr_mod.inference.image_save import write_picture
 
     path = job.result("png")
-    if path.exists() and job.source.exists() and path.samefile(job.source):
-        raise ValueError("the result would replace the photo itself; give -o another folder")
+    params_path = path.with_suffix(".safetensors")
+    for target in (path, params_path) if save_params else (path,):
+        guard(target, job)
     photo = read_rgb(job.source)
     pixels = crop_to_multiple(photo, recipe.degradation.scale)
-    # the name with its suffix, which stays the same when a.png comes to lie beside a.jpg
-    name = (job.stem.relative_to(output).parent / job.source.name).as_posix()
-    params = recipe.draw(name, *pixels.shape[:2])
+    params = recipe.draw(job.name.as_posix(), *pixels.shape[:2])
     path.parent.mkdir(parents=True, exist_ok=True)
     write_picture(path, Picture(apply(recipe.degradation, pixels, params)))
     if save_params:
-        write_params(path.with_suffix(".safetensors"), params, recipe.config)
+        write_params(params_path, params, recipe.config)
     if pixels.shape == photo.shape:
         return str(path)
     (height, width), (cut_height, cut_width) = photo.shape[:2], pixels.shape[:2]

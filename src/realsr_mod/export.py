@@ -42,10 +42,13 @@ def export(cfg: DictConfig) -> Path:
 
 
 def _beside(source: Path) -> Path:
-    """Where an exported model goes by default: `export` beside it; for the zoo, whose folder is the package's, here."""
+    """Where an exported model goes by default: `export` in its folder, for a file `export/NAME` beside it.
+
+    For the zoo, whose folder is the package's, `export/NAME` here.
+    """
     if in_zoo(source):
         return Path("export") / source.name
-    return (source.parent if source.is_file() else source) / "export"
+    return source.parent / "export" / source.stem if source.is_file() else source / "export"
 
 
 def _load(source: Path) -> tuple[SRNetwork, dict[str, Any]]:
@@ -67,5 +70,9 @@ def export_official(network: SRNetwork, path: str | Path, wrapper: str | None = 
     os.replace(f"{path}.tmp", path)
 
 
-if __name__ == "__main__":
+def main() -> None:
     run_command("export", export)
+
+
+if __name__ == "__main__":
+    main()

@@ -97,7 +97,7 @@ def upscale(
     handler = RichHandler(console=console, show_time=False, show_path=False)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(message)s")
     try:
-        jobs = plan(photos, output)
+        jobs = plan(photos, output, compare)
         upscaler = load(model, device=device, precision=precision.value, tile=tile, overlap=overlap)
         upscaler.check(outscale, blur=blur, noise=noise)
     except (ValueError, OSError) as error:

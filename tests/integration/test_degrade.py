@@ -90,6 +90,36 @@ def test_photo_is_never_replaced(photos):
     assert (photos / "näh.png").read_bytes() == before
 
 
+def test_pictures_of_one_name_all_get_results_and_keep_their_draws(photos, tmp_path):
+    (tmp_path / "other").mkdir()
+    Image.fromarray(data.coffee()[:48, :48]).save(tmp_path / "other" / "näh.png")
+    arguments = (photos / "näh.png", tmp_path / "other", "-o", tmp_path / "LR")
+    for _ in range(2):  # existing results are written anew
+        done = degrade(*arguments)
+        assert done.exit_code == 0, done.output
+        assert pixels(tmp_path / "LR/other/näh.png").shape == (12, 12, 3)
+    degrade(photos / "näh.png", "-o", tmp_path / "one")
+    assert np.array_equal(pixels(tmp_path / "LR/my photos/näh.png"), pixels(tmp_path / "one/näh.png"))
+
+
+@pytest.mark.parametrize("existing", ["cup.png", "cup.safetensors"])
+def test_nothing_beside_a_photo_is_replaced(photos, existing):
+    (photos / "trip" / existing).write_bytes(b"mine")
+    done = degrade(photos / "trip/cup.jpg", photos / "näh.png", "-o", photos / "trip", "--save-params")
+    assert done.exit_code == 1
+    assert "1 of 2 pictures failed" in done.output
+    assert f"{existing} exists beside the photos and may be one of yours; give -o another folder" in done.output
+    assert (photos / "trip" / existing).read_bytes() == b"mine"
+    assert pixels(photos / "trip" / "näh.png").shape == (16, 20, 3)
+
+
+def test_results_in_a_folder_among_the_photos_are_written_anew(photos):
+    for _ in range(2):
+        done = degrade(photos, "-o", photos / "LR")
+        assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in (photos / "LR").rglob("*.*")) == ["cup.png", "näh.png"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

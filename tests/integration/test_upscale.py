@@ -126,6 +126,71 @@ def test_a_photo_is_never_replaced_by_its_result(models, photos):
     assert (photos / "a b.jpg").read_bytes() == before
 
 
+def test_pictures_of_one_name_all_get_results(models, photos, tmp_path):
+    other = tmp_path / "other" / "a b.png"
+    other.parent.mkdir()
+    Image.new("RGB", (8, 9)).save(other)
+    code, output = run(photos / "a b.png", other, "-o", tmp_path / "out", "--model", models / "kdsr")
+    assert code == 0, output
+    assert read_picture(tmp_path / "out" / "my photos" / "a b.png").pixels_HWC.shape == (40, 60, 3)
+    assert read_picture(tmp_path / "out" / "other" / "a b.png").pixels_HWC.shape == (18, 16, 3)
+
+
+def test_results_may_go_to_a_folder_above_the_photos(models, photos, tmp_path):
+    code, output = run(photos, "-o", tmp_path, "--model", models / "kdsr")
+    assert code == 0, output
+    assert (tmp_path / "a b.png.png").is_file()
+
+
+def test_a_wrong_suffix_does_not_replace_what_lies_there(models, tmp_path):
+    """What the content's format makes of the name is kept, too."""
+    Image.new("RGB", (8, 9)).save(tmp_path / "p.jpg", format="webp")
+    (tmp_path / "p.webp").write_bytes(b"mine")
+    arguments = (tmp_path / "p.jpg", "-o", tmp_path, "--model", models / "kdsr")
+    code, output = run(*arguments)
+    assert (code, (tmp_path / "p.webp").read_bytes()) == (0, b"mine")
+    assert "kept" in output
+    code, output = run(*arguments, "--overwrite")
+    assert code == 0, output
+    assert read_picture(tmp_path / "p.webp").pixels_HWC.shape == (18, 16, 3)
+
+
+def test_another_photo_is_never_replaced(models, tmp_path):
+    for folder in ("", "photos"):
+        (tmp_path / "photos" / folder).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 9)).save(tmp_path / "photos" / folder / "p.png")
+    before = (tmp_path / "photos" / "p.png").read_bytes()
+    code, output = run(tmp_path / "photos", "-o", tmp_path, "--model", models / "kdsr", "--overwrite")
+    assert code == 1
+    assert "another of the photos; give -o another folder" in output
+    assert (tmp_path / "photos" / "p.png").read_bytes() == before
+
+
+def test_a_missing_comparison_is_made_for_the_result_that_exists(models, photos, tmp_path):
+    arguments = (photos / "a b.png", "-o", tmp_path, "--model", models / "kdsr", "--compare")
+    Image.new("RGB", (60, 40), "red").save(tmp_path / "a b.png")
+    before = (tmp_path / "a b.png").read_bytes()
+    code, output = run(*arguments)
+    assert (code, (tmp_path / "a b.png").read_bytes()) == (0, before), output
+    assert "a b_compare.png was missing and is written" in output
+    comparison = read_picture(tmp_path / "a b_compare.png").pixels_HWC
+    assert comparison.shape == (40, 60 + 8 + 60, 3)
+    np.testing.assert_array_equal(comparison[:, 68:], np.broadcast_to([255, 0, 0], (40, 60, 3)))
+
+
+def test_unreadable_results_and_old_comparisons_are_kept(models, photos, tmp_path):
+    arguments = (photos / "a b.png", "-o", tmp_path, "--model", models / "kdsr", "--compare")
+    (tmp_path / "a b.png").write_bytes(b"mine")
+    code, output = run(*arguments)
+    assert (code, (tmp_path / "a b.png").read_bytes()) == (0, b"mine")
+    assert "without a comparison, for it cannot be read" in output
+    (tmp_path / "a b.png").rename(tmp_path / "a b_compare.png")
+    code, output = run(*arguments)
+    assert (code, (tmp_path / "a b_compare.png").read_bytes()) == (0, b"mine")
+    assert "a b_compare.png exists and was kept" in output
+    assert read_picture(tmp_path / "a b.png").pixels_HWC.shape == (40, 60, 3)
+
+
 def test_interrupted_write_leaves_nothing_behind(models, photos, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("No space left on device")

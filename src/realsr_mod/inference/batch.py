@@ -1,7 +1,8 @@
 """Many pictures, one after the other: where each result goes, what is kept, what failed."""
 
+import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,21 +12,29 @@ from realsr_mod.inference.image_save import fit_format, write_picture
 
 OnTile = Callable[[int, int], None]
 Enlarge = Callable[[Picture, OnTile], Picture]
+FileId = tuple[int, int]  # device and inode: the same file under whatever name
+
+READABLE_PIXELS = 178_956_970  # Pillow refuses larger files
 
 
 @dataclass(frozen=True)
 class Job:
-    """One picture and the path of its result, to which the format's suffix is added."""
+    """One picture and the path of its result, to which the format's suffix is added.
+
+    `name` is its path inside the folder that was given, with its suffix: the same whatever other pictures there are.
+    """
 
     source: Path
     stem: Path
+    name: Path
 
     def result(self, file_format: str) -> Path:
         return self.stem.with_name(self.stem.name + FORMATS[file_format].suffix)
 
     @property
     def comparison(self) -> Path:
-        return self.stem.with_name(self.stem.name + "_compare.png")
+        stem = _comparison(self.stem)
+        return stem.with_name(stem.name + FORMATS["png"].suffix)
 
 
 @dataclass(frozen=True)
@@ -49,27 +58,64 @@ class Outcome:
     failure: str = ""
 
 
-def plan(photos: Sequence[Path], output: Path) -> list[Job]:
+def plan(photos: Sequence[Path], output: Path, compare: bool = False) -> list[Job]:
     """Find the pictures and give each a name of its own under `output`; folders keep their inner structure.
+
+    A picture that is given twice is done once. Pictures of one name in several folders go to folders of those names.
+
+    Args:
+        compare: whether each result gets a comparison beside it, whose name must be free too.
 
     Raises:
         FileNotFoundError: a folder without pictures. A missing file is a job that will fail, so that others are done.
-        ValueError: `output` is a file.
+        ValueError: `output` is a file, or two pictures would have one result.
     """
     if output.is_file():
         raise ValueError(f"{output} is a file; give -o a folder")
-    found: dict[Path, Path] = {}  # source to its place under `output`, each source once
+    found: dict[Path, tuple[Path, Path, str]] = {}  # real place of a file to source, name, and its folder's name
     for photo in photos:
         if photo.is_dir():
-            found |= {path: path.relative_to(photo) for path in _pictures_in(photo, output)}
+            folder, pictures = photo, {path: path.relative_to(photo) for path in _pictures_in(photo, output)}
         else:
-            found[photo] = Path(photo.name)
-    taken = Counter(place.with_suffix("") for place in found.values())
-    return [
-        # a.jpg and a.png would both become a.png; then each keeps its whole name
-        Job(source, output / (place.with_suffix("") if taken[place.with_suffix("")] == 1 else place))
-        for source, place in found.items()
+            folder, pictures = photo.parent, {photo: Path(photo.name)}
+        folder_name = os.path.basename(os.path.abspath(folder))  # also of `.` and `..`
+        for source, name in pictures.items():
+            # a link to a picture is one of its own, a picture seen through a link to its folder is not
+            found.setdefault(Path(os.path.realpath(source.parent), source.name), (source, name, folder_name))
+    # a.jpg and a.png would both become a.png: each keeps its whole name. Where that is not enough, its folder's too.
+    choices = [
+        (name.with_suffix(""), name, folder_name / name.with_suffix(""), folder_name / name)
+        for _, name, folder_name in found.values()
     ]
+    sources = [source for source, _, _ in found.values()]
+    stems = _unlike(sources, choices, compare)
+    return [Job(source, output / stem, name) for stem, (source, name, _) in zip(stems, found.values(), strict=True)]
+
+
+def _unlike(sources: Sequence[Path], choices: Sequence[Sequence[Path]], compare: bool) -> list[Path]:
+    """The first of each picture's choices that is no other's; those who want the same all go on to their next ones."""
+    chosen = [0] * len(choices)
+    while True:
+        stems = [options[number] for options, number in zip(choices, chosen, strict=True)]
+        claims = [(stem, _comparison(stem)) if compare else (stem,) for stem in stems]
+        taken = Counter(claim for mine in claims for claim in mine)
+        clashing = [index for index, mine in enumerate(claims) if any(taken[claim] > 1 for claim in mine)]
+        if not clashing:
+            return stems
+        movable = [index for index in clashing if chosen[index] + 1 < len(choices[index])]
+        if not movable:
+            first = clashing[0]
+            second = next(index for index in clashing[1:] if not set(claims[first]).isdisjoint(claims[index]))
+            raise ValueError(
+                f"{sources[first]} and {sources[second]} would have the same result, {stems[second]}; run them into "
+                "different output folders"
+            )
+        for index in movable:
+            chosen[index] += 1
+
+
+def _comparison(stem: Path) -> Path:
+    return stem.with_name(stem.name + "_compare")
 
 
 def _pictures_in(folder: Path, output: Path) -> list[Path]:
@@ -78,7 +124,7 @@ def _pictures_in(folder: Path, output: Path) -> list[Path]:
         for path in sorted(folder.rglob("*"))
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
     ]
-    if output.resolve() != folder.resolve():
+    if folder.resolve() in output.resolve().parents:  # results of earlier runs
         pictures = [path for path in pictures if not path.resolve().is_relative_to(output.resolve())]
     if not pictures:
         raise FileNotFoundError(f"{folder}: no pictures in this folder; looked for {', '.join(SUFFIXES)}")
@@ -92,30 +138,80 @@ def run_jobs(
 
     `on_tile` is called with the job's number, the tiles done and the tiles there are.
     """
+    photos = files_of(jobs)
     for number, job in enumerate(jobs):
         try:
-            yield _run(job, enlarge, settings, lambda done, total, number=number: on_tile(number, done, total))
+            yield _run(job, photos, enlarge, settings, lambda done, total, number=number: on_tile(number, done, total))
         except Exception as error:  # whatever is wrong with one picture, the others are done
             yield Outcome(job, None, failure=_without_name(str(error) or type(error).__name__, job.source))
 
 
-def _run(job: Job, enlarge: Enlarge, settings: Settings, on_tile: OnTile) -> Outcome:
+def _run(job: Job, photos: Collection[FileId], enlarge: Enlarge, settings: Settings, on_tile: OnTile) -> Outcome:
     likely_format = SUFFIXES.get(job.source.suffix.lower(), "png")
     likely = job.result(likely_format if settings.file_format == "auto" else settings.file_format)
-    done = likely.exists() and (job.comparison.exists() or not settings.compare)
-    if done and not settings.overwrite and job.source.exists() and not likely.samefile(job.source):
-        return Outcome(job, likely, kept=True)
+    complete = job.comparison.exists() or not settings.compare
+    if complete and _stays(likely, settings) and job.source.exists() and file_id(likely) not in photos:
+        return Outcome(job, likely, kept=True)  # nothing had to be read
     picture = read_picture(job.source, settings.max_pixels)
-    larger = enlarge(picture, on_tile)
-    larger = fit_format(larger, picture.format if settings.file_format == "auto" else settings.file_format)
-    path = job.result(larger.format)
-    if path.exists() and path.samefile(job.source):
-        raise ValueError("the result would replace the photo itself; give -o another folder")
+    file_format = picture.format if settings.file_format == "auto" else settings.file_format
+    path = job.result(file_format)  # not `likely` if the file's suffix is not that of its content
+    for target in (path, job.comparison) if settings.compare else (path,):
+        refuse_photo(target, job, photos)
+    if _stays(path, settings):
+        return _keep(job, path, picture, settings)
+    larger = fit_format(enlarge(picture, on_tile), file_format)
+    path = job.result(larger.format)  # another one if the format holds no such size
+    refuse_photo(path, job, photos)
+    if _stays(path, settings):
+        return _keep(job, path, picture, settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_picture(path, larger)
-    if settings.compare:
+    notes = larger.notes
+    if settings.compare and _stays(job.comparison, settings):
+        notes += (f"{job.comparison} exists and was kept; --overwrite makes it anew",)
+    elif settings.compare:
         write_picture(job.comparison, before_after(picture, larger))
-    return Outcome(job, path, notes=larger.notes)
+    return Outcome(job, path, notes=notes)
+
+
+def _stays(path: Path, settings: Settings) -> bool:
+    return path.exists() and not settings.overwrite
+
+
+def _keep(job: Job, path: Path, picture: Picture, settings: Settings) -> Outcome:
+    """Keep the result at `path`, and compare it with the picture where that is wanted and missing."""
+    if not settings.compare or job.comparison.exists():
+        return Outcome(job, path, kept=True)
+    try:
+        result = read_picture(path, max(settings.max_pixels, READABLE_PIXELS))
+    except (ValueError, OSError) as error:
+        return Outcome(job, path, kept=True, notes=(f"without a comparison, for it cannot be read: {error}",))
+    write_picture(job.comparison, before_after(picture, result))
+    return Outcome(job, path, kept=True, notes=(f"{job.comparison} was missing and is written",))
+
+
+def files_of(jobs: Sequence[Job]) -> frozenset[FileId]:
+    """The files that the jobs read, which no result may replace."""
+    return frozenset(found for job in jobs if (found := file_id(job.source)))
+
+
+def file_id(path: Path) -> FileId | None:
+    """What file lies at `path`, links followed; None if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def refuse_photo(path: Path, job: Job, photos: Collection[FileId]) -> None:
+    """Raise a ValueError if the job's result at `path` would replace its own photo or another of `photos`."""
+    found = file_id(path)
+    if found is None or found not in photos:
+        return
+    if found == file_id(job.source):
+        raise ValueError("the result would replace the photo itself; give -o another folder")
+    raise ValueError(f"the result would replace {path}, another of the photos; give -o another folder")
 
 
 def _without_name(message: str, source: Path) -> str:

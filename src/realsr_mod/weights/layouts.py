@@ -131,21 +131,28 @@ def _kdsr_constants() -> dict[str, Tensor]:
     }
 
 
-# --- RRDBNet (ESRGAN in BasicSR, Real-ESRGAN) and MM-RealSR, whose restorer it is ---
+# --- RRDBNet (ESRGAN in BasicSR, Real-ESRGAN; ESRGAN's first program) and MM-RealSR, whose restorer it is ---
 
-_RRDB_NAMES: Names = (
-    ("conv_first", "restorer.head"),
-    *(
-        (f"body.#.rdb{dense + 1}.conv{conv + 1}", f"restorer.blocks.#.dense.{dense}.convs.{conv}")
-        for dense in range(3)
-        for conv in range(5)
-    ),
-    ("conv_body", "restorer.fuse"),
-    ("conv_up1", "restorer.up1"),
-    ("conv_up2", "restorer.up2"),
-    ("conv_hr", "restorer.refine"),
-    ("conv_last", "restorer.to_rgb"),
-)
+
+def _rrdb_names(dense_block: str, fuse: str, up: str, refine: str) -> Names:
+    """The rename table of an RRDBNet; dense blocks and upsampling convolutions are numbered from 1."""
+    return (
+        ("conv_first", "restorer.head"),
+        *(
+            (f"{dense_block}{dense + 1}.conv{conv + 1}", f"restorer.blocks.#.dense.{dense}.convs.{conv}")
+            for dense in range(3)
+            for conv in range(5)
+        ),
+        (fuse, "restorer.fuse"),
+        (f"{up}1", "restorer.up1"),
+        (f"{up}2", "restorer.up2"),
+        (refine, "restorer.refine"),
+        ("conv_last", "restorer.to_rgb"),
+    )
+
+
+_RRDB_NAMES = _rrdb_names("body.#.rdb", "conv_body", "conv_up", "conv_hr")
+_ESRGAN_NAMES = _rrdb_names("RRDB_trunk.#.RDB", "trunk_conv", "upconv", "HRconv")
 _MMREALSR_NAMES: Names = (
     ("de_net.conv_first.#", "estimator.branches.#.head"),
     ("de_net.body.#.#.conv1", "estimator.branches.#.body.#.conv1"),
@@ -156,9 +163,10 @@ _MMREALSR_NAMES: Names = (
     ("am_list.#.fc.#", "modulation.mlps.#.#"),
 )
 _RRDB_REQUIRED = ("conv_first.weight", "body.#.rdb1.conv1.weight", "conv_hr.weight", "conv_last.weight")
+_ESRGAN_REQUIRED = ("conv_first.weight", "RRDB_trunk.#.RDB1.conv1.weight", "HRconv.weight", "conv_last.weight")
 
 
-def _rrdb_sizes(state: State) -> dict[str, Any]:
+def _rrdb_sizes(state: State, first_of_block: str = "body.#.rdb1.conv1.weight") -> dict[str, Any]:
     channels, inputs = state["conv_first.weight"].shape[:2]
     scales = {3: 4, 12: 2, 48: 1}  # input channels after folding the picture by 1, 2, 4
     if inputs not in scales:
@@ -166,8 +174,8 @@ def _rrdb_sizes(state: State) -> dict[str, Any]:
     return {
         "scale": scales[inputs],
         "channels": channels,
-        "num_blocks": count(state, "body.#.rdb1.conv1.weight"),
-        "growth": state["body.0.rdb1.conv1.weight"].shape[0],
+        "num_blocks": count(state, first_of_block),
+        "growth": state[first_of_block.replace("#", "0")].shape[0],
     }
 
 
@@ -212,5 +220,13 @@ LAYOUTS = (
         names=_RRDB_NAMES,
         network=RRDBNet,
         sizes=_rrdb_sizes,
+    ),
+    Layout(
+        name="RRDBNet (ESRGAN's first program)",
+        required=_ESRGAN_REQUIRED,
+        names=_ESRGAN_NAMES,
+        network=RRDBNet,
+        sizes=lambda state: _rrdb_sizes(state, "RRDB_trunk.#.RDB1.conv1.weight"),
+        writable=lambda network: False,  # today's programs read the layout above
     ),
 )

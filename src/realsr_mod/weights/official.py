@@ -92,9 +92,9 @@ def to_official(network: SRNetwork) -> dict[str, Tensor]:
 
 
 def unwrap(content: Mapping) -> dict[str, Tensor]:
-    """The state dict inside what a training program saved, its keys free of `module.`."""
+    """The state dict inside what a training program saved, its keys free of `module.`; any other key as a string."""
     for wrapper in WRAPPERS:
         if isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
             break
-    return {key.removeprefix("module."): value for key, value in content.items() if isinstance(value, Tensor)}
+    return {str(key).removeprefix("module."): value for key, value in content.items() if isinstance(value, Tensor)}

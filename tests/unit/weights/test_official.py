@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,23 @@ def test_scale_1_of_real_esrgan_is_recognised():
     torch.testing.assert_close(again(x), network(x))
 
 
+@pytest.mark.parametrize("name", RRDB)
+@torch.no_grad()
+def test_esrgan_s_first_program_is_read_and_today_s_layout_written(golden, name):
+    tensors, _ = golden(name)
+    state = official_state(tensors)
+    renames = {"conv_body": "trunk_conv", "conv_up": "upconv", "conv_hr": "HRconv", "rdb": "RDB"}
+    first = {}
+    for key, value in state.items():
+        for today, then in renames.items():
+            key = key.replace(today, then)
+        first[re.sub(r"^body\.", "RRDB_trunk.", key)] = value
+    assert {"RRDB_trunk.0.RDB1.conv1.weight", "trunk_conv.bias", "upconv2.weight", "HRconv.bias"} <= first.keys()
+    network = load_official(first)
+    torch.testing.assert_close(network(tensors["input.lr"]), tensors["output.sr"], atol=1e-4, rtol=0)
+    assert to_official(network).keys() == state.keys()
+
+
 @pytest.mark.parametrize("wrap", ["params", "params_ema", "state_dict", "module"])
 def test_wrappers(golden, wrap):
     state = official_state(golden("rrdbnet_x4")[0])
@@ -138,6 +156,14 @@ def test_other_files_are_refused_in_a_sentence(tmp_path, content):
 def test_wrong_architecture_is_named():
     with pytest.raises(ValueError, match=r"not an architecture .*KDSR student.*first keys are layer1.weight"):
         load_official({"layer1.weight": torch.zeros(3, 3)})
+
+
+@pytest.mark.parametrize("key", [0, ("layer1", "weight"), None])
+def test_keys_that_are_no_strings_are_no_architecture(tmp_path, key):
+    path = tmp_path / "odd.pth"
+    torch.save({key: torch.zeros(3)}, path)
+    with pytest.raises(ValueError, match=rf"odd.pth: not an architecture .*first keys are {re.escape(str(key))}"):
+        load_model(path)
 
 
 def test_stray_missing_and_misshapen_tensors_are_named(golden):
