@@ -1,5 +1,6 @@
 """Measure a model beside bicubic: `python -m realsr_mod.evaluate model=RUN data.root=Set14 protocol=gaussian8`."""
 
+import os
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -63,7 +64,7 @@ def output_file(cfg: DictConfig) -> Path:
 
 def set_names(roots: Sequence[str]) -> list[str]:
     """What each folder is called in tables: its name, with as many parents as tell it from the others."""
-    paths = [Path(root).expanduser().resolve() for root in roots]
+    paths = [Path(os.path.abspath(Path(root).expanduser())) for root in roots]  # links keep their names
     names = []
     for path in paths:
         tails = ["/".join(path.parts[-depth:]) for depth in range(1, len(path.parts) + 1)]
