@@ -1,6 +1,9 @@
 """Command: a web page that upscales photos, with sliders for blur and noise. `python -m realsr_mod.app`."""
 
+import errno
 import logging
+import signal
+import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +23,7 @@ def serve(
     ] = None,
     runs: Annotated[Path, typer.Option(help="Where trained models are looked for.")] = Path("runs"),
     host: Annotated[str, typer.Option(help="0.0.0.0 lets other computers in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of the page.")] = 7860,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page.")] = 7860,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
     max_megapixels: Annotated[float, typer.Option(min=0, help="Refuse larger photos.")] = 4,
     max_upload_mb: Annotated[int, typer.Option(min=1, help="Refuse larger files.")] = 20,
@@ -42,17 +45,38 @@ def serve(
     except (ValueError, OSError) as error:
         console.print(f"[red]error:[/] {escape(str(error))}")
         raise typer.Exit(1) from error
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C: the temporary folder is removed
+    try:
+        page.launch(
+            server_name=host,
+            server_port=port,
+            max_file_size=f"{max_upload_mb}mb",
+            show_error=False,
+            quiet=True,
+            prevent_thread_lock=True,
+            footer_links=[],
+            theme=THEME,
+            css=CSS,
+        )
+    except OSError as error:  # its message does not say what was wrong
+        console.print(f"[red]error:[/] {escape(_why_not_served(host, port, error))}")
+        raise typer.Exit(1) from error
     console.print(f"{len(models)} model(s); the page is at http://{host}:{port} (Ctrl+C ends it)")
-    page.launch(
-        server_name=host,
-        server_port=port,
-        max_file_size=f"{max_upload_mb}mb",
-        show_error=False,
-        quiet=True,
-        footer_links=[],
-        theme=THEME,
-        css=CSS,
-    )
+    page.block_thread()
+
+
+def _why_not_served(host: str, port: int, error: OSError) -> str:
+    """What is wrong with this address, found by trying it, as the page did."""
+    for address in ("127.0.0.1", host):
+        try:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            with socket.create_server((address.strip("[]"), port), family=family):
+                pass
+        except OSError as reason:
+            if reason.errno == errno.EADDRINUSE:
+                return f"port {port} is taken; give --port N, another number"
+            return f"no page can be served at {host}:{port}: {reason.strerror}; give another --host or --port"
+    return str(error)
 
 
 def offered_models(given: list[str], runs: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """The web page in a real browser: upload, sliders, result, download, bad files. And its command."""
 
 import io
+import os
 import re
 import shutil
 import socket
@@ -67,7 +68,7 @@ def address(models):
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -196,3 +197,35 @@ def test_a_model_that_is_not_there_is_named(tmp_path):
     assert done.returncode == 1
     assert "nowhere: no model here" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_taken_port_is_named(models):
+    pytest.importorskip("gradio", reason="the web page's extra is not installed: pip install 'realsr-mod[app]'")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        command = [sys.executable, "-m", "realsr_mod.app", "--model", models / "plain" / "two", "--port", port]
+        done = subprocess.run([*map(str, command), "--runs", str(models / "none")], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"port {port} is taken; give --port N" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "http://" not in done.stderr + done.stdout
+
+
+def test_the_address_is_said_once_the_page_is_served_and_nothing_is_left_behind(models, tmp_path):
+    pytest.importorskip("gradio", reason="the web page's extra is not installed: pip install 'realsr-mod[app]'")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "realsr_mod.app", "--model", models / "plain" / "two", "--port", port]
+    command += ["--runs", models / "none"]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    server = subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        said = next((line for line in server.stderr if "http://" in line), "")
+        urllib.request.urlopen(f"http://127.0.0.1:{port}")  # at the first try
+        assert f"http://127.0.0.1:{port}" in said
+        assert list(tmp_path.glob("realsr_mod_*"))
+    finally:
+        server.terminate()
+        server.wait(60)
+    assert not list(tmp_path.glob("realsr_mod_*"))

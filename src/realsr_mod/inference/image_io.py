@@ -5,14 +5,16 @@ Legend: H height, W width, C channels (1 grey, 2 grey + alpha, 3 RGB, 4 RGB + al
 
 import io
 import struct
-import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
+
+from realsr_mod.data.images import UnsupportedTiffError, decode_tiff, has_planes, upright, without_pixel_limit
 
 MAX_PIXELS = 100_000_000
 ORIENTATION = 0x0112
@@ -21,16 +23,9 @@ ORIENTATION = 0x0112
 DESCRIPTIVE_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 EXIF_DIRECTORY, GPS_DIRECTORY = 0x8769, 0x8825
 PIXEL_SIZE_TAGS = (0xA002, 0xA003)
-# How pixels stored under each EXIF orientation are brought upright.
-UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
-    2: lambda x: x[:, ::-1],
-    3: lambda x: x[::-1, ::-1],
-    4: lambda x: x[::-1],
-    5: lambda x: x.swapaxes(0, 1),
-    6: lambda x: np.rot90(x, -1),
-    7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
-    8: lambda x: np.rot90(x),
-}
+PHOTOMETRIC, BITS_PER_SAMPLE, ICC_PROFILE = 0x0106, 0x0102, 0x8773
+MIN_IS_WHITE, CMYK = 0, 5  # values of PHOTOMETRIC
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 @dataclass(frozen=True)
@@ -99,34 +94,55 @@ def read_picture(path: str | Path, max_pixels: int = MAX_PIXELS) -> Picture:
     return decode_picture(path.read_bytes(), str(path), max_pixels)
 
 
+class UnreadablePictureError(ValueError):
+    """A file that is not read. The message names the file, what is wrong with it and a remedy."""
+
+
 def decode_picture(content: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Picture:
     """Decode the content of a picture file; `name` is what messages call it. See `read_picture`."""
     if not content:
-        raise ValueError(f"{name}: the file is empty; copy it again")
+        raise UnreadablePictureError(f"{name}: the file is empty; copy it again")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is stricter
-            image = Image.open(io.BytesIO(content), formats=["PNG", "JPEG", "WEBP", "TIFF", "BMP"])
-        width, height = image.size
-        if width * height > max_pixels:
-            raise ValueError(_too_large(name, f"{width}x{height} pixels", max_pixels))
-        image.load()
+        with without_pixel_limit():  # there is one limit, `max_pixels`
+            return _decode(content, name, max_pixels)
+    except (UnreadablePictureError, MemoryError):
+        raise
     except UnidentifiedImageError as error:
-        raise ValueError(
+        raise UnreadablePictureError(
             f"{name}: not a PNG, JPEG, WebP, TIFF or BMP picture; convert it with another program"
         ) from error
-    except Image.DecompressionBombError as error:
-        raise ValueError(_too_large(name, "far too many pixels", max_pixels)) from error
-    except (OSError, SyntaxError, struct.error, EOFError, IndexError, TypeError) as error:
-        raise ValueError(f"{name}: truncated or damaged ({error}); copy it again from where it came") from error
+    except UnsupportedTiffError as error:
+        raise UnreadablePictureError(f"{name}: {error}") from error
+    except Exception as error:  # decoders raise nearly anything on a damaged file
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UnreadablePictureError(
+            f"{name}: truncated or damaged ({reason}); copy it again from where it came"
+        ) from error
+
+
+def _decode(content: bytes, name: str, max_pixels: int) -> Picture:
+    def check_size(width: int, height: int) -> None:
+        if width * height > max_pixels:
+            raise UnreadablePictureError(
+                f"{name}: it has {width}x{height} pixels, the limit is {max_pixels / 1e6:g} megapixels; "
+                "shrink it, cut it into parts, or raise the limit if you trust the file"
+            )
+
+    try:
+        image = Image.open(io.BytesIO(content), formats=["PNG", "JPEG", "WEBP", "TIFF", "BMP"])
+    except UnidentifiedImageError:
+        if not content.startswith(TIFF_STARTS):
+            raise
+        pixels, tags = _decode_16bit_tiff(content, name, check_size), Image.Exif()
+        with suppress(struct.error, SyntaxError):  # BigTIFF, of which it knows no tags alone
+            tags.load(content)
+        return _picture(pixels, "tiff", tags.get(ICC_PROFILE), lambda: tags, [], is_upright=True)
+    check_size(*image.size)
+    if has_planes(image):
+        pixels, icc = _decode_16bit_tiff(content, name, check_size), image.info.get("icc_profile")
+        return _picture(pixels, "tiff", icc, image.getexif, _notes(image), is_upright=True)
+    image.load()
     return _from_image(image, name, content)
-
-
-def _too_large(name: str, size: str, max_pixels: int) -> str:
-    return (
-        f"{name}: it has {size}, the limit is {max_pixels / 1e6:g} megapixels; "
-        "shrink it, cut it into parts, or raise the limit if you trust the file"
-    )
 
 
 def from_pil(image: Image.Image) -> Picture:
@@ -135,32 +151,54 @@ def from_pil(image: Image.Image) -> Picture:
 
 
 def _from_image(image: Image.Image, name: str, content: bytes | None) -> Picture:
-    notes = []
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # a photo with a preview beside it is MPO
-        notes.append("only the first of its pictures is used")
+    notes = _notes(image)
     pixels, icc = _pixels(image, name, content)
+    return _picture(
+        pixels, {"MPO": "jpeg"}.get(image.format or "PNG", (image.format or "PNG").lower()), icc, image.getexif, notes
+    )
+
+
+def _notes(image: Image.Image) -> list[str]:
+    several = getattr(image, "n_frames", 1) > 1 and image.format != "MPO"  # a photo with a preview beside it is MPO
+    return ["only the first of its pictures is used"] if several else []
+
+
+def _picture(
+    pixels: np.ndarray,
+    file_format: str,
+    icc: bytes | None,
+    read_tags: Callable[[], Image.Exif],
+    notes: list[str],
+    is_upright: bool = False,
+) -> Picture:
     try:
-        orientation, exif = _split_exif(image.getexif())
+        orientation, exif = _split_exif(read_tags())
     except (struct.error, ValueError, SyntaxError, TypeError, KeyError, OverflowError, OSError):
         orientation, exif = 1, None
         notes.append("its EXIF is damaged and was dropped")
-    if orientation in UPRIGHT:
-        pixels = np.ascontiguousarray(UPRIGHT[orientation](pixels))
-    file_format = {"MPO": "jpeg"}.get(image.format or "PNG", (image.format or "PNG").lower())
+    if not is_upright:
+        pixels = upright(pixels, orientation)
+    pixels = np.ascontiguousarray(pixels)
     return Picture(pixels, file_format if file_format in FORMATS else "png", icc, exif, tuple(notes))
 
 
 def _pixels(image: Image.Image, name: str, content: bytes | None) -> tuple[np.ndarray, bytes | None]:
     icc = image.info.get("icc_profile")
     if content is not None and _is_16bit_colour(image, content):
-        return _decode_16bit(content, name), icc
+        return (_decode_16bit_tiff if image.format == "TIFF" else _decode_16bit_png)(content, name), icc
     if image.mode.startswith("I"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
-            raise ValueError(f"{name}: 32-bit pictures are not supported; save it with 16 or 8 bits a channel")
-        return values.astype(np.uint16)[:, :, None], icc
+            raise UnreadablePictureError(
+                f"{name}: 32-bit pictures are not supported; save it with 16 or 8 bits a channel"
+            )
+        values = values.astype(np.uint16)[:, :, None]
+        is_negative = image.format == "TIFF" and image.tag_v2.get(PHOTOMETRIC) == MIN_IS_WHITE
+        return (65535 - values if is_negative else values), icc
     if image.mode == "F":
-        raise ValueError(f"{name}: floating-point pictures are not supported; save it with 16 or 8 bits a channel")
+        raise UnreadablePictureError(
+            f"{name}: floating-point pictures are not supported; save it with 16 or 8 bits a channel"
+        )
     if image.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
         return np.asarray(_to_srgb(image, icc)), None  # the profile described other colours
     transparent = "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa")
@@ -182,23 +220,36 @@ def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
 
 
 def _is_16bit_colour(image: Image.Image, content: bytes) -> bool:
-    """Whether the file holds what Pillow would cut to 8 bits."""
+    """Whether the file holds what Pillow would cut to 8 bits, and other decoders would not."""
     if image.format == "PNG":
         depth, colour_type = content[24], content[25]
         return depth == 16 and colour_type != 0
     if image.format == "TIFF":
-        bits = image.tag_v2.get(258, (8,))
-        return max(bits) == 16 and len(bits) > 1
+        bits = image.tag_v2.get(BITS_PER_SAMPLE, (8,))
+        return max(bits) == 16 and len(bits) > 1 and image.tag_v2.get(PHOTOMETRIC) != CMYK
     return False
 
 
-def _decode_16bit(content: bytes, name: str) -> np.ndarray:
+def _decode_16bit_png(content: bytes, name: str) -> np.ndarray:
     values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.dtype != np.uint16 or values.ndim != 3 or values.shape[2] not in (3, 4):
-        raise ValueError(f"{name}: this kind of 16-bit picture is not supported; save it as 16-bit RGB or 8-bit")
+        raise UnreadablePictureError(_unsupported(name))
     swapped = cv2.cvtColor(values, cv2.COLOR_BGRA2RGBA if values.shape[2] == 4 else cv2.COLOR_BGR2RGB)
-    is_grey_alpha_png = content[25] == 4 and content.startswith(b"\x89PNG")
-    return np.ascontiguousarray(swapped[:, :, [0, 3]]) if is_grey_alpha_png else swapped
+    is_grey_alpha = content[25] == 4
+    return np.ascontiguousarray(swapped[:, :, [0, 3]]) if is_grey_alpha else swapped
+
+
+def _decode_16bit_tiff(
+    content: bytes, name: str, check_size: Callable[[int, int], None] = lambda width, height: None
+) -> np.ndarray:
+    values = decode_tiff(content, check_size)
+    if values.dtype != np.uint16:
+        raise UnreadablePictureError(_unsupported(name))
+    return values
+
+
+def _unsupported(name: str) -> str:
+    return f"{name}: this kind of picture is not supported; save it as 16-bit RGB or 8-bit"
 
 
 def _split_exif(tags: Image.Exif) -> tuple[int, bytes | None]:

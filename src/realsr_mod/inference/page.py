@@ -1,9 +1,11 @@
 """The web page: a photo and its sliders on the left, before and after with a draggable divider on the right."""
 
 import logging
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -65,11 +67,17 @@ def plainly(handler: Callable) -> Callable:
 
 
 class Handlers:
-    """What the page's events do. Each returns new values for the components that it is wired to."""
+    """What the page's events do. Each returns new values for the components that it is wired to.
 
-    def __init__(self, studio: Studio, folder: Path) -> None:
-        self.studio, self.folder = studio, folder
-        self.examples = example_photos(folder)
+    Results lie in a temporary folder that is removed with these handlers or at the program's end; each result, once it
+    is older than `FORGET_AFTER_S`, when another is made.
+    """
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self._temporary = tempfile.TemporaryDirectory(prefix="realsr_mod_", ignore_cleanup_errors=True)
+        self.folder = Path(self._temporary.name)
+        self.examples = example_photos(self.folder)
 
     def open_file(self, path: str, model: str) -> list:
         photo = self.studio.open(Path(path).read_bytes(), Path(path).name, model)
@@ -99,17 +107,26 @@ class Handlers:
         upscaler = self.studio.upscaler(model)
         degrees = {name: value for name, value in zip(SLIDERS, values, strict=True) if name in upscaler.sliders}
         started = time.perf_counter()
-        path, before, after = self.studio.upscale(photo, model, degrees, Path(tempfile.mkdtemp(dir=self.folder)))
+        path, before, after = self.studio.upscale(photo, model, degrees, self._new_folder())
         height, width = photo.picture.pixels_HWC.shape[:2]
         said = [f"{width}×{height} → {width * upscaler.scale}×{height * upscaler.scale}"]
         said += [f"{name} {value:.2f}" for name, value in degrees.items()]
         said += [f"{time.perf_counter() - started:.1f} s", *photo.picture.notes]
         return [(before, after), gr.DownloadButton(value=str(path), interactive=True), " · ".join(said)]
 
+    def _new_folder(self) -> Path:
+        """A folder for one result. Removes those that are to be forgotten; the page has its own copy of each result."""
+        oldest = time.time() - FORGET_AFTER_S
+        for folder in self.folder.iterdir():
+            with suppress(FileNotFoundError):  # another visitor's event was first
+                if folder.is_dir() and folder.stat().st_mtime < oldest:
+                    shutil.rmtree(folder, ignore_errors=True)
+        return Path(tempfile.mkdtemp(dir=self.folder))
+
 
 def build_page(studio: Studio) -> gr.Blocks:
     """Lay the page out and wire it up; `studio` does the work."""
-    handlers = Handlers(studio, Path(tempfile.mkdtemp(prefix="realsr_mod_")))
+    handlers = Handlers(studio)
     has_sliders = studio.upscaler(studio.names[0]).sliders
     with gr.Blocks(title="realsr_mod", analytics_enabled=False, delete_cache=(600, FORGET_AFTER_S)) as page:
         photo = gr.State(None, time_to_live=FORGET_AFTER_S)

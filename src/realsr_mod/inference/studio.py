@@ -78,6 +78,7 @@ class Studio:
         """
         upscaler = self.upscaler(model)
         result = upscaler(photo.picture, embedding=photo.embedding, **degrees)
+        folder.mkdir(exist_ok=True)  # it may have been taken for an old one while a large photo was upscaled
         path = folder / f"{Path(photo.name).stem}_x{upscaler.scale}.png"
         write_picture(path, fit_format(result, "png"))
         return path, *same_size_previews(photo.picture, result, PREVIEW_SIDE_PX)

@@ -98,8 +98,9 @@ class Upscaler:
         """Upscale a picture; what comes back is of the kind that went in.
 
         Args:
-            image: Pillow image (any mode); NumPy (H, W) or (H, W, 1 to 4), uint8, uint16 or float in [0, 1]; torch
-                (C, H, W) or (B, C, H, W) with 1 or 3 channels, uint8 or float in [0, 1]; or a `Picture`.
+            image: Pillow image (any mode but F, and I up to 65535 only); NumPy (H, W) or (H, W, 1 to 4), uint8, uint16
+                or float in [0, 1]; torch (C, H, W) or (B, C, H, W) with 1 or 3 channels, uint8 or float in [0, 1]; or a
+                `Picture`.
             outscale: how much larger the result is; the network's own scale if None.
             embedding: (D,), what `embed` gave, so as not to estimate it again.
             on_tile: called after each tile with how many are done and how many there are.

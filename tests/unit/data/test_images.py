@@ -5,6 +5,7 @@ import pickle
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from realsr_mod.data.images import ImageReadError, find_images, image_size, read_rgb
@@ -64,6 +65,30 @@ CASES = {
     "grey16.png": (lambda p: cv2.imwrite(str(p), ALPHA16), grey(down(ALPHA16))),
     "rgb16.tif": (lambda p: cv2.imwrite(str(p), RGB16[..., ::-1]), down(RGB16)),
     "grey16.tif": (lambda p: cv2.imwrite(str(p), ALPHA16), grey(down(ALPHA16))),
+    "planes16.tif": (
+        lambda p: tifffile.imwrite(p, RGB16.transpose(2, 0, 1).copy(), photometric="rgb", planarconfig="separate"),
+        down(RGB16),
+    ),
+    "grey_alpha16.tif": (
+        lambda p: tifffile.imwrite(
+            p, np.dstack([RGB16[..., 0], ALPHA16]), photometric="minisblack", extrasamples=["unassalpha"]
+        ),
+        on_white(grey(down(RGB16[..., 0])), down(ALPHA16)),
+    ),
+    "min_is_white16.tif": (
+        lambda p: tifffile.imwrite(p, ALPHA16, photometric="miniswhite"),
+        grey(down(65535 - ALPHA16)),
+    ),
+    "premultiplied16.tif": (
+        lambda p: tifffile.imwrite(
+            p, np.dstack([RGB16 // 2, np.full_like(ALPHA16, 32768)]), photometric="rgb", extrasamples=["assocalpha"]
+        ),
+        on_white(down(RGB16 // 2 * (65535 / 32768)), down(np.full_like(ALPHA16, 32768))),
+    ),
+    "cmyk16.tif": (
+        lambda p: tifffile.imwrite(p, np.dstack([65535 - RGB16, np.zeros_like(ALPHA16)]), photometric="separated"),
+        255 - ((65535 - RGB16) >> 8),
+    ),
     "float.tif": (lambda p: cv2.imwrite(str(p), FLOAT[..., ::-1]), np.round(FLOAT * 255)),
     "float_grey.tif": (lambda p: cv2.imwrite(str(p), FLOAT[..., 0]), grey(np.round(FLOAT[..., 0] * 255))),
     "overshoot.tif": (
@@ -137,6 +162,16 @@ def test_a_broken_file_is_named_with_the_reason(name, tmp_path):
     with pytest.raises(ImageReadError, match=reason) as caught:
         read_rgb(tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["rgb.png", "rgb.tif", "rgb16.tif", "planes16.tif", "float.tif"])
+def test_there_is_no_limit_on_the_size(name, tmp_path, monkeypatch):
+    write, expected = CASES[name]
+    write(tmp_path / name)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    np.testing.assert_array_equal(read_rgb(tmp_path / name), expected)
+    assert image_size(tmp_path / name) == (H, W)
+    assert Image.MAX_IMAGE_PIXELS == 10
 
 
 def test_the_error_survives_the_way_from_a_worker_process():

@@ -1,5 +1,9 @@
 """What the web page does, without the page."""
 
+import gc
+import os
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -65,3 +69,31 @@ def test_examples_are_small_and_always_the_same(tmp_path):
         pixels = read_picture(one).pixels_HWC
         assert pixels.shape == (EXAMPLE_SIDE_PX, EXAMPLE_SIDE_PX, 3)
         np.testing.assert_array_equal(pixels, read_picture(other).pixels_HWC)
+
+
+@pytest.mark.slow
+def test_results_are_forgotten_after_the_promised_time_and_with_the_page(tmp_path):
+    page = pytest.importorskip("realsr_mod.inference.page", reason="the web page's extra is not installed")
+    handlers = page.Handlers(Studio([release(tmp_path / "run")], 10**6))
+    model = handlers.studio.names[0]
+    photo = handlers.open_file(str(handlers.examples[0]), model)[0]
+
+    folder = handlers.folder
+
+    def results() -> list:
+        return sorted(folder.glob("*/*.png"))
+
+    handlers.upscale(photo, model, 0, 0)
+    [first] = results()
+    handlers.upscale(photo, model, 0, 0)
+    assert len(results()) == 2
+    long_ago = time.time() - page.FORGET_AFTER_S - 1
+    os.utime(first.parent, (long_ago, long_ago))
+    os.utime(handlers.examples[0], (long_ago, long_ago))
+    handlers.upscale(photo, model, 0, 0)
+    assert len(results()) == 2
+    assert not first.parent.exists()
+    assert handlers.examples[0].is_file()  # not a visitor's
+    del handlers
+    gc.collect()
+    assert not folder.exists()
