@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from realsr_mod.data.images import visible_files
 from realsr_mod.inference.compare import before_after
 from realsr_mod.inference.image_io import FORMATS, SUFFIXES, Picture, read_picture
 from realsr_mod.inference.image_save import fit_format, write_picture
@@ -119,11 +120,7 @@ def _comparison(stem: Path) -> Path:
 
 
 def _pictures_in(folder: Path, output: Path) -> list[Path]:
-    pictures = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    ]
+    pictures = sorted(path for path in visible_files(folder) if path.suffix.lower() in SUFFIXES)
     if folder.resolve() in output.resolve().parents:  # results of earlier runs
         pictures = [path for path in pictures if not path.resolve().is_relative_to(output.resolve())]
     if not pictures:

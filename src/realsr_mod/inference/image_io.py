@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from realsr_mod.data.images import UnsupportedTiffError, decode_tiff, has_planes, upright, without_pixel_limit
+from realsr_mod.data.images import without_pixel_limit
+from realsr_mod.data.tiff import UnsupportedTiffError, decode_tiff, has_planes, upright
 
 MAX_PIXELS = 100_000_000
 ORIENTATION = 0x0112

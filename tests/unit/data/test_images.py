@@ -195,3 +195,13 @@ def test_a_missing_or_empty_folder_is_an_error_with_a_remedy(tmp_path):
     (tmp_path / "a.png").touch()
     with pytest.raises(FileNotFoundError, match="is a file, not a folder"):
         find_images(tmp_path / "a.png")
+
+
+def test_links_to_folders_are_followed_once_and_hidden_folders_left_out(tmp_path):
+    for name in ("photos/a.png", "photos/.ipynb_checkpoints/a-checkpoint.png", "elsewhere/b.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    (tmp_path / "photos" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "photos")  # a circle
+    found = [path.relative_to(tmp_path).as_posix() for path in find_images(tmp_path / "photos")]
+    assert found == ["photos/a.png", "photos/link/b.png"]

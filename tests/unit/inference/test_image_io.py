@@ -12,7 +12,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from realsr_mod.data.images import UPRIGHT
+from realsr_mod.data.tiff import UPRIGHT
 from realsr_mod.inference.image_io import Picture, decode_picture, read_picture
 from realsr_mod.inference.image_save import fit_format, write_picture
 
