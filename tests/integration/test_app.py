@@ -152,13 +152,16 @@ def test_divider_can_be_dragged(page):
     page.click("#examples button >> nth=0")
     status(page, "128×128 → 256×256")
     assert page.locator("#view img").count() == 2
+    page.wait_for_function("() => [...document.querySelectorAll('#view img')].every(i => i.complete && i.naturalWidth)")
+    page.wait_for_timeout(500)  # the divider moves once more, to the middle of the loaded pictures
     handle = page.locator("#view .outer").first
     box = handle.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
     page.mouse.move(box["x"] - 120, box["y"] + box["height"] / 2, steps=5)
     page.mouse.up()
-    assert handle.bounding_box()["x"] < box["x"] - 60
+    moved = "x => document.querySelector('#view .outer').getBoundingClientRect().x < x"
+    page.wait_for_function(moved, arg=box["x"] - 60)
 
 
 def test_sliders_appear_only_for_models_that_have_them(page):
