@@ -84,8 +84,9 @@ def measured_rows(path: Path, sha256: str) -> list[dict[str, Any]]:
     if content.get("sha256") != sha256:
         raise ValueError(f"{path}: measured on other weights, {content['model']}; evaluate the zoo's by their name")
     kept = ("set", "condition", "cases")
+    machine = f"{content['machine']}, {content['precision']}"  # both decide the speed
     return [
-        {"protocol": content["protocol"], **{key: row[key] for key in kept}, "machine": content["machine"]}
+        {"protocol": content["protocol"], **{key: row[key] for key in kept}, "machine": machine}
         | {key: round(row[key], 4) for key in FIGURES}
         for row in content["summary"]
         if row["set"] != "all"

@@ -160,7 +160,8 @@ def evaluation(path, sha256, psnr_y, protocol="iso", name="set5"):
     row = {"cases": 2, "psnr_y": psnr_y, "ssim_y": 0.8, "bicubic_psnr_y": 25.0, "bicubic_ssim_y": 0.7}
     row |= {"seconds": 0.5, "megapixels": 0.25}
     summary = [{"set": s, "condition": c, **row} for s, c in ((name, "σ 1"), (name, "mean"), ("all", "mean"))]
-    content = {"model": "x", "sha256": sha256, "protocol": protocol, "machine": "abacus", "summary": summary}
+    content = {"model": "x", "sha256": sha256, "protocol": protocol, "machine": "abacus", "precision": "32-true"}
+    content["summary"] = summary
     path.write_text(json.dumps(content))
     return path
 
@@ -179,12 +180,12 @@ def test_figures_are_those_of_these_weights_and_replace_older_ones(made, tmp_pat
     )
     entry = catalog.read_entry("x")
     assert entry.gains() == {"bicubic": pytest.approx(1.0), "iso": pytest.approx(4.0)}
-    assert entry.seconds_per_megapixel() == {"abacus": pytest.approx(2.0)}
+    assert entry.seconds_per_megapixel() == {"abacus, 32-true": pytest.approx(2.0)}
     card = (entry.folder / CARD_NAME).read_text()
     assert "| iso | set5 | σ 1 | 28.00 | 25.00 | +3.00 | 0.8000 | 0.7000 |" in card
     assert "27.00" not in card
     assert card.count("| mean |") == 0  # of one condition each
-    assert "2.00 s per megapixel of the result (abacus)" in card
+    assert "2.00 s per megapixel of the result (abacus, 32-true)" in card
 
 
 @pytest.mark.parametrize("name", catalog.zoo_names())
