@@ -1,6 +1,7 @@
 """Many pictures, one after the other: where each result goes, what is kept, what failed."""
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,6 @@ from realsr_mod.inference.image_save import fit_format, write_picture
 OnTile = Callable[[int, int], None]
 Enlarge = Callable[[Picture, OnTile], Picture]
 FileId = tuple[int, int]  # device and inode: the same file under whatever name
-
-READABLE_PIXELS = 178_956_970  # Pillow refuses larger files
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ def _keep(job: Job, path: Path, picture: Picture, settings: Settings) -> Outcome
     if not settings.compare or job.comparison.exists():
         return Outcome(job, path, kept=True)
     try:
-        result = read_picture(path, max(settings.max_pixels, READABLE_PIXELS))
+        result = read_picture(path, max_pixels=sys.maxsize)  # our own, however large
     except (ValueError, OSError) as error:
         return Outcome(job, path, kept=True, notes=(f"without a comparison, for it cannot be read: {error}",))
     write_picture(job.comparison, before_after(picture, result))
