@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from realsr_mod.inference.batch import plan
+from realsr_mod.inference.batch import Settings, plan, run_jobs
 
 
 @pytest.fixture
@@ -80,3 +82,15 @@ def test_only_an_output_inside_the_folder_is_no_input(make):
     assert planned("photos", output="photos/out") == {"photos/p.jpg": "p"}
     assert planned("photos/out", output="photos/out") == {"photos/out/p.jpg": "p"}
     assert planned("photos", output=".") == {"photos/p.jpg": "p", "photos/out/p.jpg": "out/p"}
+
+
+def test_a_kept_result_is_compared_though_it_exceeds_the_limit_for_photos(tmp_path):
+    small, large = np.zeros((4, 6, 3), np.uint8), np.full((16, 24, 3), 255, np.uint8)
+    for path, pixels in ((tmp_path / "a.png", small), (tmp_path / "out" / "a.png", large)):
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    settings = Settings(compare=True, max_pixels=small[..., 0].size)
+    jobs = plan([tmp_path / "a.png"], tmp_path / "out", compare=True)
+    [outcome] = run_jobs(jobs, lambda picture, on_tile: pytest.fail("made anew"), settings, lambda *_: None)
+    assert (outcome.kept, outcome.failure) == (True, "")
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "a_compare.png"))[:, -24:], large)
