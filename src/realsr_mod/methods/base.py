@@ -21,7 +21,7 @@ from realsr_mod.weights.release import load_model, load_state
 LossTerms = dict[str, Tensor]  # name to weighted scalar; the sum is what training minimises
 
 
-DIVERGED = 1e6  # no term of a loss on pictures in [0, 1] comes near it while the network is sane
+DIVERGED = 1e6  # neither pixels nor a loss on pictures in [0, 1] come near it while the network is sane
 REMEDY = (
     "Try a lower method.optimizer.lr, or trainer.gradient_clip_val at the usual train/grad_norm of metrics.csv, or "
     "trainer.precision=32-true."
@@ -40,7 +40,7 @@ class SRModule(pl.LightningModule, ABC):
         optimizer: partial of a torch optimiser; gets `parameter_groups()`.
         scheduler: partial of a torch scheduler, stepped after every training step; or None.
         start_from: a released model (see `load_model`) whose weights the network begins with; None: random ones.
-        pixel_loss: distance of the restored picture from the true one, L1 unless given (MSELoss: the highest PSNR
+        pixel_loss: distance of the restored picture from the true one, L1 unless given (`PSNRLoss`: the highest PSNR
             where the degradation leaves much open).
         adversarial: the game against a discriminator that makes this method its GAN variant; None: not played.
         perceptual: distance of deep features, added to the loss; None: not added.
@@ -117,7 +117,7 @@ class SRModule(pl.LightningModule, ABC):
             terms["adversarial"] = self.adversarial.generator_loss(sr)
             share = 1 / self.trainer.accumulate_grad_batches
             judged = self.adversarial.discriminator_backward(sr, batch.hr, share)
-        self.check_terms(terms | judged, batch.step)
+        self.check_sanity(terms | judged, sr, batch.step)
         total = torch.stack(list(terms.values())).sum()
         logged = {f"train/{name}": term.detach() for name, term in (terms | judged).items()}
         self.log_dict(logged, batch_size=len(batch))
@@ -140,13 +140,16 @@ class SRModule(pl.LightningModule, ABC):
             norm = self.adversarial.step(self.trainer.gradient_clip_val, rate)
             self.log("train/grad_norm_discriminator", norm)
 
-    def check_terms(self, terms: LossTerms, step: int) -> None:
-        """Raise DivergedError, naming the term and the step, before a bad loss reaches the weights."""
-        for name, term in terms.items():
-            if not term.abs() < DIVERGED:  # so says NaN too
+    def check_sanity(self, terms: LossTerms, sr: Tensor | None, step: int) -> None:
+        """Raise DivergedError, naming the step and what exploded, before it reaches the weights."""
+        seen = {f"loss term '{name}'": term for name, term in terms.items()}
+        if sr is not None:  # a logarithm hides its explosion
+            seen["a restored pixel"] = sr.detach().abs().max()
+        for name, value in seen.items():
+            if not value.abs() < DIVERGED:  # so says NaN too
                 raise DivergedError(
-                    f"the training has diverged: loss term '{name}' is {term.item():.3g} at step {step}; checkpoints "
-                    f"written so far are untouched. {REMEDY}"
+                    f"the training has diverged: {name} is {value.item():.3g} at step {step}; checkpoints written so "
+                    f"far are untouched. {REMEDY}"
                 )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

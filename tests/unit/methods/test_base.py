@@ -85,9 +85,20 @@ def test_a_loss_that_explodes_names_step_and_term_and_leaves_the_checkpoint(tmp_
     assert all(torch.isfinite(weight).all() for weight in kept["state_dict"].values())
 
 
+def test_pictures_that_explode_are_seen_under_any_loss(tmp_path):
+    class Saturating(nn.Module):
+        def forward(self, sr, hr):
+            return (sr - hr).square().mean().log()
+
+    module, run = fit(tmp_path, pixel_loss=Saturating())
+    nn.init.constant_(module.network.conv.bias, -3e7)
+    with pytest.raises(DivergedError, match=r"a restored pixel is 3e\+07 at step 0"):
+        run()
+
+
 def test_weights_that_turn_infinite_never_reach_a_checkpoint(tmp_path):
     module, run = fit(tmp_path, at_step={3: lambda loss: loss * 1e38 * 1e38}, callbacks=[last_every_step(tmp_path)])
-    module.check_terms = lambda terms, step: None
+    module.check_sanity = lambda terms, sr, step: None
     with pytest.raises(DivergedError, match=r"network\.conv\.\w+' is not finite after step 4"):
         run()
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 3
