@@ -97,10 +97,10 @@ class RGBMean(nn.Module):
 
     def __init__(self, mean: tuple[float, float, float] = DIV2K_RGB_MEAN) -> None:
         super().__init__()
-        self.register_buffer("mean_1311", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean_C11", torch.tensor(mean).view(3, 1, 1), persistent=False)
 
     def subtract(self, x_BCHW: Tensor) -> Tensor:
-        return x_BCHW - self.mean_1311
+        return x_BCHW - self.mean_C11
 
     def add(self, x_BCHW: Tensor) -> Tensor:
-        return x_BCHW + self.mean_1311
+        return x_BCHW + self.mean_C11

@@ -1,0 +1,38 @@
+"""Building blocks that networks share."""
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from realsr_mod.networks.blocks import RGBMean
+
+
+class Centred(nn.Module):
+    """A network whose only buffer is the mean colour."""
+
+    def __init__(self):
+        super().__init__()
+        self.rgb_mean = RGBMean((0.5, 0.25, 0.0))
+        self.conv = nn.Conv2d(3, 3, 1, bias=False)
+
+    def forward(self, x):
+        return self.rgb_mean.add(self.conv(self.rgb_mean.subtract(x)))
+
+
+def test_the_mean_colour_goes_off_and_comes_back():
+    x = torch.rand(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+    rgb_mean = Centred().rgb_mean
+    torch.testing.assert_close(rgb_mean.subtract(x)[:, 1], x[:, 1] - 0.25)
+    torch.testing.assert_close(rgb_mean.add(rgb_mean.subtract(x)), x)
+
+
+def test_several_processes_share_the_mean_colour_in_channels_last(tmp_path):
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/rendezvous", rank=0, world_size=1)
+    try:
+        network = DistributedDataParallel(Centred().to(memory_format=torch.channels_last))
+        for _ in range(2):  # from the second step on, buffers are sent around first
+            network(torch.rand(1, 3, 4, 4)).sum().backward()
+    finally:
+        dist.destroy_process_group()
+    torch.testing.assert_close(network.module.rgb_mean.mean_C11.flatten(), torch.tensor([0.5, 0.25, 0.0]))
