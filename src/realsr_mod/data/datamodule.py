@@ -11,6 +11,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -112,10 +113,9 @@ class SRDataModule(pl.LightningDataModule, ABC):
         if not train or not val:
             raise ValueError(f"{len(train)} photos to train on and {len(val)} to validate on; both need at least one")
         self.train_photos, self.val_photos = train, val
-        log.info(
-            "%d photos to train on, %d to validate on, %d left out",
-            len(self.train_photos), len(self.val_photos), len(self.skipped_pictures),
-        )  # fmt: skip
+        counts = len(self.train_photos), len(self.val_photos), len(self.skipped_pictures)
+        if rank_zero_only.rank == 0:
+            log.info("%d photos to train on, %d to validate on, %d left out", *counts)
 
     def check(self, paths: Sequence[Path], min_side_px: int) -> dict[Path, Size]:
         """Look at every file once: the sizes of the good ones. Bad ones go to `skipped_pictures`, or raise."""
