@@ -25,8 +25,10 @@ def cpu_multiplies_bf16() -> bool:
     return bool(found.get("amx_bf16", False) or found.get("avx512_bf16", False))
 
 
-def describe(device: torch.device) -> str:
+def describe(device: torch.device, processes: int = 1) -> str:
     """What computes, in words, for figures of speed: the GPU's name, or the CPU's threads and instructions."""
+    if processes > 1:
+        return f"{processes} processes, each on {describe(device)}"
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type == "cpu":

@@ -140,7 +140,7 @@ def release(
         "prerequisites": {key: cfg[key] for key in cfg.prerequisites},
         "precision": cfg.trainer.precision,
         "device": str(trainer.strategy.root_device),
-        "machine": describe(trainer.strategy.root_device),
+        "machine": describe(trainer.strategy.root_device, trainer.world_size),
         "skipped_pictures": trainer.datamodule.skipped_pictures,
         "versions": {
             "realsr_mod": realsr_mod.__version__,

@@ -137,6 +137,7 @@ def test_two_processes_validate_as_one(run, tmp_path):
             psnr.append(psnr_y(network(batch.lr), batch.hr, 4).item())
     assert len(psnr) == 2
     assert two["psnr_y"] == pytest.approx(sum(psnr) / 2, abs=1e-4)
+    assert two["machine"].startswith("2 processes, each on CPU")
 
 
 def test_sweep_ranks_its_jobs_and_survives_one_that_fails(run, tmp_path):
