@@ -1,4 +1,4 @@
-"""Peak memory and seconds of upscaling, for small models with random weights: `python benchmarks/upscale.py`.
+"""Peak memory and seconds of upscaling, by default with the networks of the package: `python benchmarks/upscale.py`.
 
 Each row runs in a process of its own, so that peaks do not add up; memory is what the process takes above what it
 held with the model loaded and the picture still on disk. Seconds are by the clock; `cpu_s`, of all threads together, is
@@ -26,10 +26,13 @@ from realsr_mod.inference.image_io import Picture, read_picture
 from realsr_mod.inference.image_save import write_picture
 from realsr_mod.inference.upscaler import Upscaler
 from realsr_mod.types import SRNetwork
+from realsr_mod.weights.release import load_restorer
 
 
 def build(name: str) -> SRNetwork:
-    """The network that `network=NAME` trains, at x4."""
+    """The network that `network=NAME` trains, at x4 with random weights; or a released model."""
+    if not (CONF_DIR / "network" / f"{name}.yaml").is_file():
+        return load_restorer(name)
     config = OmegaConf.create({"scale": 4, "network": OmegaConf.load(CONF_DIR / "network" / f"{name}.yaml")})
     return instantiate(config.network)
 
@@ -80,7 +83,9 @@ def measure(name: str, width: int, height: int, tile: str, queue: multiprocessin
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", nargs="+", default=["kdsr_s", "mmrealsr_s"], help="files of conf/network")
+    parser.add_argument(
+        "--models", nargs="+", default=["kdsr-real-x4", "mmrealsr-x4"], help="released models, or files of conf/network"
+    )
     parser.add_argument("--sizes", nargs="+", default=["512x512", "2000x1500", "6000x4000"], metavar="WxH")
     parser.add_argument("--tiles", nargs="+", default=["auto"], help="auto, 0 or a side in pixels")
     parser.add_argument("--output", type=Path, help="also write the figures as JSON")
