@@ -119,6 +119,8 @@ def explain(error: BaseException, config_name: str = "train", arguments: Sequenc
             parent = key[2].rpartition(".")[0]
             known = known_keys(config_name, arguments, parent)
             where = f" in '{parent}'" if parent else ""
+            if key[1] in known:
+                return f"not every job of this sweep has a key '{key[2]}'; set what they share, or sweep apart"
             return f"there is no key '{key[1]}'{where}; " + suggestion(key[1], known, "keys there")
     return message
 

@@ -38,9 +38,11 @@ class Ranking(Callback):
             table.add_column(column, justify="left" if column == "overrides" else "right")
         for job in jobs:
             own = " ".join(item for item in job["overrides"] if item not in common)
-            if restores:
+            if "psnr_y" in job:
                 gain = job["psnr_y"] - job["bicubic_psnr_y"]
                 table.add_row(f"{job['psnr_y']:.3f}", f"{gain:+.3f}", f"{job['ssim_y']:.4f}", own)
+            elif restores:  # one that classifies, among others that restore
+                table.add_row(f"accuracy {job['accuracy']:.3f}", "", "", own)
             else:
                 table.add_row(f"{job['accuracy']:.3f}", own)
         Console().print(table)

@@ -34,6 +34,12 @@ def test_what_does_not_exist_is_named_with_what_does(argument, named, monkeypatc
     assert "Traceback" not in error
 
 
+def test_a_key_that_only_some_jobs_of_a_sweep_have_is_named(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    error = failing(["-m", "experiment=crlsr,kdsr_student", "teacher=null"], monkeypatch, capsys)
+    assert "not every job of this sweep has a key 'teacher'" in error
+
+
 def test_a_users_error_is_one_message(monkeypatch, capsys, tmp_path):
     def task(cfg):
         raise ValueError("HR is odd; crop it")
