@@ -1,11 +1,13 @@
 """The card of a network of the zoo: what `config.json` says about it, for people, with pictures."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
 
 from realsr_mod.data.photos import embedded_photos
+from realsr_mod.degradations.base import Degradation
 from realsr_mod.degradations.resize import resize
 from realsr_mod.degradations.stored import build_degradation
 from realsr_mod.pictures import comparison_grid
@@ -96,12 +98,18 @@ def _figures(entry: Entry) -> str:
     return "\n".join([*head, *lines] if lines else ["Not yet."])
 
 
+def shown_degradation(trained: dict[str, Any]) -> Degradation:
+    """What the card's pictures are degraded by: what the network was trained on, with one version of each picture."""
+    if "pipeline" in trained:  # MM-RealSR's training makes five, of the picture sharpened beforehand
+        trained = trained["pipeline"] | {"sharpen": trained["sharpen"]}
+    return build_degradation(trained)
+
+
 @torch.no_grad()
 def draw_pictures(folder: Path) -> Image.Image:
     """LR, bicubic, the network's result and HR of the embedded validation photos."""
     network, config = load_model(folder), read_config(folder)
-    # MM-RealSR's training makes five versions of each picture by the pipeline that it names.
-    degradation = build_degradation(config["degradation"].get("pipeline", config["degradation"]))
+    degradation = shown_degradation(config["degradation"])
     rows = []
     for path in embedded_photos()[1]:
         for seed in PICTURE_SEEDS:

@@ -17,7 +17,7 @@ from realsr_mod.methods.kdsr.module import KDSRStudent, KDSRTeacher
 from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.upscale import app
 from realsr_mod.weights import catalog
-from realsr_mod.weights.card import CARD_NAME, PICTURES_NAME, render_card
+from realsr_mod.weights.card import CARD_NAME, PICTURES_NAME, render_card, shown_degradation
 from realsr_mod.weights.catalog import CONFIG_NAME, WEIGHTS_NAME
 from realsr_mod.weights.release import load_model, locate, read_config, save_model
 from realsr_mod.weights.zoo_entry import add, measured
@@ -212,3 +212,15 @@ def test_without_a_model_the_default_is_meant_and_the_newest_run_where_the_zoo_l
 
 def test_the_default_is_in_the_zoo_that_ships():
     assert not catalog.zoo_names() or catalog.DEFAULT_MODEL in catalog.zoo_names()
+
+
+def test_networks_for_real_photos_are_shown_under_the_same_degradation():
+    hr = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    one, other = (
+        shown_degradation(read_config(catalog.ZOO_DIR / name)["degradation"])
+        for name in ("kdsr-real-x4", "mmrealsr-x4")
+    )
+    params = one.sample(tuple(hr.shape), torch.Generator().manual_seed(0))
+    assert torch.equal(one(hr, params), other(hr, params))
+    assert torch.equal(one.target(hr), other.target(hr))
+    assert not torch.equal(one.target(hr), hr)
