@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument(
         "--models", nargs="+", default=["kdsr-real-x4", "mmrealsr-x4"], help="released models, or files of conf/network"
     )
-    parser.add_argument("--sizes", nargs="+", default=["512x512", "2000x1500", "6000x4000"], metavar="WxH")
+    parser.add_argument("--sizes", nargs="+", default=["512x512", "2000x1500"], metavar="WxH")
     parser.add_argument("--tiles", nargs="+", default=["auto"], help="auto, 0 or a side in pixels")
     parser.add_argument("--output", type=Path, help="also write the figures as JSON")
     arguments = parser.parse_args()
