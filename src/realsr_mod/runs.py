@@ -21,7 +21,10 @@ from realsr_mod.weights.release import CONFIG_NAME, write_json
 SUMMARY_NAME = "summary.json"
 FAILURE_NAME = "failed.json"  # of a job in a sweep
 LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"
-NOT_FORWARDED = ("experiment", "method", "resume", "name", "prerequisites", "adversarial", "perceptual", "+", "~")
+NOT_FORWARDED = (
+    *("experiment", "method", "resume", "name", "prerequisites", "+", "~"),
+    *("adversarial", "perceptual", "output_distillation"),
+)
 
 
 def finished_runs(root: str | Path = "runs") -> list[Path]:

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from realsr_mod.degradations.resize import resize
+from realsr_mod.losses.output_distillation import OutputDistillationLoss
 from realsr_mod.losses.perceptual import PerceptualLoss
 from realsr_mod.methods.adversarial import AdversarialGame
 from realsr_mod.metrics import PSNRY, SSIMY
@@ -44,6 +45,7 @@ class SRModule(pl.LightningModule, ABC):
             where the degradation leaves much open).
         adversarial: the game against a discriminator that makes this method its GAN variant; None: not played.
         perceptual: distance of deep features, added to the loss; None: not added.
+        output_distillation: `pixel_loss` towards a trained network's pictures, added to the loss; None: not added.
         compile_network: run the network's parts (encoder, restorer, blocks) through `torch.compile`, in place;
             checkpoints stay the same.
         channels_last: keep the network's tensors in NHWC order, which tensor cores prefer under bf16.
@@ -58,6 +60,7 @@ class SRModule(pl.LightningModule, ABC):
         pixel_loss: nn.Module | None = None,
         adversarial: AdversarialGame | None = None,
         perceptual: PerceptualLoss | None = None,
+        output_distillation: OutputDistillationLoss | None = None,
         compile_network: bool = False,
         channels_last: bool = False,
     ) -> None:
@@ -69,6 +72,7 @@ class SRModule(pl.LightningModule, ABC):
         self.scheduler = scheduler
         self.adversarial = adversarial
         self.perceptual = perceptual
+        self.output_distillation = output_distillation
         self.pixel_loss = pixel_loss or nn.L1Loss()
         border = network.scale
         self.psnr_y, self.ssim_y = PSNRY(border), SSIMY(border)
@@ -113,6 +117,8 @@ class SRModule(pl.LightningModule, ABC):
         judged = {}
         if sr is not None and self.perceptual is not None:
             terms["perceptual"] = self.perceptual(sr, batch.hr)
+        if sr is not None and self.output_distillation is not None:
+            terms["output_distillation"] = self.output_distillation(sr, batch.lr, self.pixel_loss)
         if sr is not None and self.adversarial is not None:
             terms["adversarial"] = self.adversarial.generator_loss(sr)
             share = 1 / self.trainer.accumulate_grad_batches

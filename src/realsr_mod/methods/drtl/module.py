@@ -188,6 +188,6 @@ def _check_bank(degradation: object, tasks: Sequence[str]) -> None:
 
 def _refuse_games(training: dict[str, Any]) -> None:
     """Raise if something is asked that judges pictures, where no pictures come out of the loss."""
-    for name in ("adversarial", "perceptual"):
+    for name in ("adversarial", "perceptual", "output_distillation"):
         if training.get(name) is not None:
             raise ValueError(f"{name} does not go with this training; add it to drtl_pretrain or drtl_adapt")

@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from realsr_mod.degradations.second_order import SecondOrder
 from realsr_mod.methods.mmrealsr.loss import RankingLoss, anchor_loss, crosstalk_loss
@@ -82,6 +83,18 @@ def test_frozen_estimator_stays_and_the_restorer_trains(batch):
         assert torch.equal(value, before[key]) == key.startswith("estimator"), key
 
 
+def test_clean_anchors_are_restored_from_the_truths_own_small_picture_under_degrees_of_0(batch):
+    model = module(freeze_estimator=True, clean_anchors=3)
+    plain = SRBatch(batch.lr, batch.hr)
+    terms, sr = model.forward_losses(plain)
+    small = F.interpolate(batch.hr[:3], scale_factor=0.25, mode="bilinear").mul(255).round() / 255
+    restored = model.network.restore(small, torch.zeros(3, 2))
+    assert sr.shape == batch.hr.shape
+    torch.testing.assert_close(terms["pixel"], (sr - batch.hr).abs().mean())
+    torch.testing.assert_close(terms["clean_anchors"], (restored - batch.hr[:3]).abs().mean())
+    assert "clean_anchors" not in module(freeze_estimator=True).forward_losses(plain)[0]
+
+
 @pytest.mark.parametrize("scheduler", [None, partial(one_cycle, max_lr=1e-3, total_steps=10, pct_start=0.5)])
 def test_what_makes_and_uses_degrees_has_its_own_share_of_the_learning_rate(scheduler):
     model = module(degrees_lr_ratio=0.2, scheduler=scheduler)
@@ -100,9 +113,16 @@ def test_what_makes_and_uses_degrees_has_its_own_share_of_the_learning_rate(sche
         assert highest == pytest.approx([1e-3, 2e-4], rel=1e-6)
 
 
-def test_a_batch_of_single_versions_is_refused(batch):
+def test_degrees_are_learned_from_five_versions_alone(batch):
     with pytest.raises(ValueError, match="degradation=quintuple"):
         module().forward_losses(SRBatch(batch.lr, batch.hr))
+
+
+def test_a_restorer_on_a_frozen_estimator_trains_on_any_degradation(batch):
+    model = module(freeze_estimator=True)
+    terms, sr = model.forward_losses(SRBatch(batch.lr, batch.hr))
+    assert torch.equal(sr, model.network(batch.lr))  # all by the estimates: there are no anchors to pin
+    assert terms == {"pixel": (sr - batch.hr).abs().mean()}
 
 
 @torch.no_grad()
