@@ -82,27 +82,34 @@ def gradient_energy(sr: Tensor) -> float:
 
 
 def modulation(network: SRNetwork, hr: Tensor, seed: int) -> dict[str, float]:
-    """Correlation of the sliders with what they should change, the other degree left as estimated."""
+    """Correlation of the sliders with what they should change, the other degree left as estimated; and the noise
+    slider's reach."""
     protocol = FixedClassic(network.scale, blurs=[{}])
     blurred, noisy = (protocol.degrade(hr, *degraded, seed) for degraded in (BLURRED, NOISY))
     found = {
-        "blur slider on a blurred photo, gradient energy": sweep(network, blurred, 0, gradient_energy),
-        "blur slider on a noisy photo, gradient energy": sweep(network, noisy, 0, gradient_energy),
+        "blur slider on a blurred photo, gradient energy": correlation(
+            DEGREES, sweep(network, blurred, 0, gradient_energy)
+        ),
+        "blur slider on a noisy photo, gradient energy": correlation(
+            DEGREES, sweep(network, noisy, 0, gradient_energy)
+        ),
     }
     luma = rgb_to_y(hr)
     deviation = (smoothed(luma.square()) - smoothed(luma).square()).clamp(min=0).sqrt()
     flat = deviation * 255 < FLAT_255
     if flat.sum() > 1000:
-        residual = sweep(network, noisy, 1, lambda sr: residual_noise(sr, flat))
-        found["noise slider on a noisy photo, residual noise (falls)"] = -residual
+        residuals = sweep(network, noisy, 1, lambda sr: residual_noise(sr, flat))
+        found["noise slider on a noisy photo, residual noise (falls)"] = -correlation(DEGREES, residuals)
+        found["residual noise at noise 0, in 1/255"] = residuals[0] * 255
+        found["residual noise at noise 1, in 1/255"] = residuals[-1] * 255
     return found
 
 
-def sweep(network: SRNetwork, lr: Tensor, degree: int, measure: Callable[[Tensor], float]) -> float:
-    """Correlation of one slider, 0 blur or 1 noise, with what `measure` says of the result."""
+def sweep(network: SRNetwork, lr: Tensor, degree: int, measure: Callable[[Tensor], float]) -> list[float]:
+    """What `measure` says of the results as one slider, 0 blur or 1 noise, goes through DEGREES."""
     degrees = network.embed(lr).repeat(len(DEGREES), 1)
     degrees[:, degree] = DEGREES
-    return correlation(DEGREES, [measure(network.restore(lr, row[None]).clamp(0, 1)) for row in degrees])
+    return [measure(network.restore(lr, row[None]).clamp(0, 1)) for row in degrees]
 
 
 def restoration(network: SRNetwork, hr: Tensor, degradation: SecondOrder, seed: int) -> dict[str, float]:
@@ -161,7 +168,7 @@ def main(
         for name, value in ((name, value) for result in results for name, value in result.items()):
             found.setdefault(name, []).append(value)
     table = Table(title=f"{len(paths)} photos of {root}")
-    for column in ("Spearman's correlation, PSNR", "mean", "lowest", "photos"):
+    for column in ("Spearman's correlation, residual noise, PSNR", "mean", "lowest", "photos"):
         table.add_column(column, justify="left" if column.startswith("S") else "right")
     for name, values in found.items():
         digits = 2 if name.startswith("PSNR") else 3

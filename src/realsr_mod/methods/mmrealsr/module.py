@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import torch.nn.functional as F
 from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
-from realsr_mod.degradations.noise import quantize
 from realsr_mod.methods.base import LossTerms, SRModule
 from realsr_mod.methods.mmrealsr.loss import CollapseWatch, RankingLoss, anchor_loss, crosstalk_loss
 from realsr_mod.methods.mmrealsr.network import DEGREES, MMRealSRNet
@@ -20,7 +18,8 @@ class MMRealSR(SRModule):
     """L1 over five versions of each picture, ranking of (base, blurrier) and (base, noisier), and anchors.
 
     Train it on `degradation=quintuple`. Stage 2 (`freeze_estimator`, from a trained model) leaves the degrees as they
-    are and trains the restorer alone, usually against a discriminator; then any other degradation will do as well.
+    are and trains the restorer alone, usually against a discriminator. Any other degradation will do then, but without
+    anchors the restorer comes to rely on the picture alone, and the noise slider loses its reach.
 
     Args:
         network: what is trained.
@@ -32,9 +31,6 @@ class MMRealSR(SRModule):
         degrees_lr_ratio: learning rate of the estimator and the modulation over the restorer's. At the rate that a
             small restorer needs, sigmoids saturate and the modulation's wide layers die.
         freeze_estimator: train the restorer alone, on the estimates as they are.
-        clean_anchors: where that goes on another degradation than the quintuple, rows of each batch that are restored
-            once more, from a clean LR picture and under degrees of 0. Without any, the restorer comes to rely on the
-            picture alone and the noise slider loses its effect.
         collapse_steps: warn when a ranking loss stays at its margin for so many steps.
         training: `optimizer`, `scheduler` and what else SRModule takes.
     """
@@ -48,7 +44,6 @@ class MMRealSR(SRModule):
         crosstalk_weight: float = 0.0,
         degrees_lr_ratio: float = 1.0,
         freeze_estimator: bool = False,
-        clean_anchors: int = 0,
         collapse_steps: int = 500,
         **training: Any,
     ) -> None:
@@ -59,7 +54,6 @@ class MMRealSR(SRModule):
         self.ranking_loss = RankingLoss(margin)
         self.degrees_lr_ratio = degrees_lr_ratio
         self.freeze_estimator = freeze_estimator
-        self.clean_anchors = clean_anchors
         self.collapse_watch = CollapseWatch(margin, collapse_steps)
         network.estimator.requires_grad_(not freeze_estimator)
 
@@ -75,7 +69,7 @@ class MMRealSR(SRModule):
             if not self.freeze_estimator:
                 raise ValueError("MM-RealSR learns degrees on five versions of each picture; set degradation=quintuple")
             sr = self.network.restore(batch.lr, degrees).float()
-            return {"pixel": self.pixel_loss(sr, batch.hr), **self.clean_anchor_term(batch.hr)}, sr
+            return {"pixel": self.pixel_loss(sr, batch.hr)}, sr
         sr = self.network.restore(batch.lr, pin_anchors(degrees)).float()
         terms = {"pixel": self.pixel_loss(sr, batch.hr)}
         roles = by_role(degrees)
@@ -92,15 +86,6 @@ class MMRealSR(SRModule):
             crosstalk = crosstalk_loss(roles["base"], roles["blurrier"], roles["noisier"])
             terms["crosstalk"] = self.crosstalk_weight * crosstalk
         return terms, sr
-
-    def clean_anchor_term(self, hr_B3HW: Tensor) -> LossTerms:
-        """`pixel_loss` of the first rows' clean anchors, under degrees of 0."""
-        hr = hr_B3HW[: self.clean_anchors]
-        if not len(hr):
-            return {}
-        lr = quantize(F.interpolate(hr, scale_factor=1 / self.network.scale, mode="bilinear"))
-        sr = self.network.restore(lr, lr.new_zeros(len(lr), len(DEGREES))).float()
-        return {"clean_anchors": self.pixel_loss(sr, hr)}
 
     def validation_step(self, batch: SRBatch, batch_idx: int) -> dict[str, Tensor]:
         """Measure the restoration on the base version; of a quintuple, log the degrees of all versions too."""

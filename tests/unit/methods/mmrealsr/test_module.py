@@ -4,7 +4,6 @@ from functools import partial
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from realsr_mod.degradations.second_order import SecondOrder
 from realsr_mod.methods.mmrealsr.loss import RankingLoss, anchor_loss, crosstalk_loss
@@ -81,18 +80,6 @@ def test_frozen_estimator_stays_and_the_restorer_trains(batch):
     optimizer.step()
     for key, value in model.network.state_dict().items():
         assert torch.equal(value, before[key]) == key.startswith("estimator"), key
-
-
-def test_clean_anchors_are_restored_from_the_truths_own_small_picture_under_degrees_of_0(batch):
-    model = module(freeze_estimator=True, clean_anchors=3)
-    plain = SRBatch(batch.lr, batch.hr)
-    terms, sr = model.forward_losses(plain)
-    small = F.interpolate(batch.hr[:3], scale_factor=0.25, mode="bilinear").mul(255).round() / 255
-    restored = model.network.restore(small, torch.zeros(3, 2))
-    assert sr.shape == batch.hr.shape
-    torch.testing.assert_close(terms["pixel"], (sr - batch.hr).abs().mean())
-    torch.testing.assert_close(terms["clean_anchors"], (restored - batch.hr[:3]).abs().mean())
-    assert "clean_anchors" not in module(freeze_estimator=True).forward_losses(plain)[0]
 
 
 @pytest.mark.parametrize("scheduler", [None, partial(one_cycle, max_lr=1e-3, total_steps=10, pct_start=0.5)])
