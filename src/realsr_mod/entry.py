@@ -109,7 +109,8 @@ def explain(error: BaseException, config_name: str = "train", arguments: Sequenc
     message = str(error).strip()
     missing = re.search(r"Missing mandatory value: (\S+)", message)
     if missing:
-        return f"{missing[1]} is needed and has no default; give {missing[1]}=..."
+        key = missing[1].removeprefix("method.")  # whose mandatory values are all references to the top level
+        return f"{key} is needed and has no default; give {key}=..."
     experiment = re.search(r"Could not find 'experiment/([^']+)'", message)
     if experiment:
         return f"there is no experiment '{experiment[1]}'; " + suggestion(experiment[1], experiments(), "experiments")

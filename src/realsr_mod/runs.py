@@ -22,8 +22,16 @@ SUMMARY_NAME = "summary.json"
 FAILURE_NAME = "failed.json"  # of a job in a sweep
 LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"
 NOT_FORWARDED = (
-    *("experiment", "method", "resume", "name", "prerequisites", "+", "~"),
-    *("adversarial", "perceptual", "output_distillation"),
+    "experiment",
+    "method",
+    "resume",
+    "name",
+    "prerequisites",
+    "adversarial",
+    "perceptual",
+    "output_distillation",
+    "+",
+    "~",
 )
 
 

@@ -104,6 +104,14 @@ def test_a_missing_value_is_named(monkeypatch, capsys, tmp_path):
     assert "data.root is needed" in error
 
 
+def test_a_missing_value_of_the_method_is_named_as_it_is_given(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    error = failing(
+        ["output_distillation=released"], monkeypatch, capsys, lambda cfg: cfg.method.output_distillation.model
+    )
+    assert "error: output_distillation.model is needed and has no default; give output_distillation.model=" in error
+
+
 def test_resume_of_nothing_is_named(unfinished):
     with pytest.raises(FileNotFoundError, match="no run here"):
         resumed_arguments(["resume=nowhere"])

@@ -64,14 +64,14 @@ class MMRealSR(SRModule):
         return [{"params": restorer}, {"params": of_degrees, "lr_ratio": self.degrees_lr_ratio}]
 
     def forward_losses(self, batch: SRBatch) -> tuple[LossTerms, Tensor]:
+        has_five_versions = set(batch.params) == set(DEGRADED)
+        if not has_five_versions and not self.freeze_estimator:
+            raise ValueError("MM-RealSR learns degrees on five versions of each picture; set degradation=quintuple")
         degrees = self.network.embed(batch.lr).float()
-        if set(batch.params) != set(DEGRADED):
-            if not self.freeze_estimator:
-                raise ValueError("MM-RealSR learns degrees on five versions of each picture; set degradation=quintuple")
-            sr = self.network.restore(batch.lr, degrees).float()
-            return {"pixel": self.pixel_loss(sr, batch.hr)}, sr
-        sr = self.network.restore(batch.lr, pin_anchors(degrees)).float()
+        sr = self.network.restore(batch.lr, pin_anchors(degrees) if has_five_versions else degrees).float()
         terms = {"pixel": self.pixel_loss(sr, batch.hr)}
+        if not has_five_versions:
+            return terms, sr
         roles = by_role(degrees)
         self.log_degrees("train", roles)
         if self.freeze_estimator:
