@@ -100,8 +100,9 @@ def _figures(entry: Entry) -> str:
 
 def shown_degradation(trained: dict[str, Any]) -> Degradation:
     """What the card's pictures are degraded by: what the network was trained on, with one version of each picture."""
-    if "pipeline" in trained:  # MM-RealSR's training makes five, of the picture sharpened beforehand
-        trained = trained["pipeline"] | {"sharpen": trained["sharpen"]}
+    if "pipeline" in trained:  # MM-RealSR's training makes five, of the picture sharpened beforehand, or two
+        pipeline = trained["pipeline"]
+        trained = pipeline | {"sharpen": trained.get("sharpen", pipeline["sharpen"])}
     return build_degradation(trained)
 
 

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from realsr_mod.app import offered_models
+from realsr_mod.config import CONF_DIR
 from realsr_mod.export import export
 from realsr_mod.inference.studio import Studio
 from realsr_mod.inference.upscaler import Upscaler
@@ -214,12 +216,13 @@ def test_the_default_is_in_the_zoo_that_ships():
     assert not catalog.zoo_names() or catalog.DEFAULT_MODEL in catalog.zoo_names()
 
 
-def test_networks_for_real_photos_are_shown_under_the_same_degradation():
+@pytest.mark.parametrize("trained_on", ["quintuple", "noise_pair"])
+def test_of_a_degradation_with_several_versions_one_is_shown(trained_on):
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        composed = compose("train", overrides=[f"degradation={trained_on}"]).degradation
     hr = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    one, other = (
-        shown_degradation(read_config(catalog.ZOO_DIR / name)["degradation"])
-        for name in ("kdsr-real-x4", "mmrealsr-x4")
-    )
+    one = shown_degradation(OmegaConf.to_container(composed, resolve=True))
+    other = shown_degradation(read_config(catalog.ZOO_DIR / "kdsr-real-x4")["degradation"])
     params = one.sample(tuple(hr.shape), torch.Generator().manual_seed(0))
     assert torch.equal(one(hr, params), other(hr, params))
     assert torch.equal(one.target(hr), other.target(hr))

@@ -8,6 +8,7 @@ from torch import Tensor
 from realsr_mod.methods.base import LossTerms, SRModule
 from realsr_mod.methods.mmrealsr.loss import CollapseWatch, RankingLoss, anchor_loss, crosstalk_loss
 from realsr_mod.methods.mmrealsr.network import DEGREES, MMRealSRNet
+from realsr_mod.methods.mmrealsr.noise_pair import keep_noise
 from realsr_mod.methods.mmrealsr.quintuple import DEGRADED, ROLES, by_role, pin_anchors
 from realsr_mod.types import SRBatch
 
@@ -19,7 +20,8 @@ class MMRealSR(SRModule):
 
     Train it on `degradation=quintuple`. Stage 2 (`freeze_estimator`, from a trained model) leaves the degrees as they
     are and trains the restorer alone, usually against a discriminator. Any other degradation will do then, but without
-    anchors the restorer comes to rely on the picture alone, and the noise slider loses its reach.
+    anchors the restorer comes to rely on the picture alone, and the noise slider loses its reach;
+    `degradation=noise_pair` gives it more than it had.
 
     Args:
         network: what is trained.
@@ -68,10 +70,11 @@ class MMRealSR(SRModule):
         if not has_five_versions and not self.freeze_estimator:
             raise ValueError("MM-RealSR learns degrees on five versions of each picture; set degradation=quintuple")
         degrees = self.network.embed(batch.lr).float()
-        sr = self.network.restore(batch.lr, pin_anchors(degrees) if has_five_versions else degrees).float()
-        terms = {"pixel": self.pixel_loss(sr, batch.hr)}
         if not has_five_versions:
-            return terms, sr
+            sr = self.restore_by_estimates(batch, degrees)
+            return {"pixel": self.pixel_loss(sr, batch.hr)}, sr
+        sr = self.network.restore(batch.lr, pin_anchors(degrees)).float()
+        terms = {"pixel": self.pixel_loss(sr, batch.hr)}
         roles = by_role(degrees)
         self.log_degrees("train", roles)
         if self.freeze_estimator:
@@ -87,8 +90,15 @@ class MMRealSR(SRModule):
             terms["crosstalk"] = self.crosstalk_weight * crosstalk
         return terms, sr
 
+    def restore_by_estimates(self, batch: SRBatch, degrees: Tensor) -> Tensor:
+        """Restore. Of noise pairs the restorer is told to keep some noise; what is judged is the result without it."""
+        if "kept" not in batch.params:
+            return self.network.restore(batch.lr, degrees).float()
+        told, noise = keep_noise(batch.lr, degrees, batch.params["kept"], self.network.scale)
+        return self.network.restore(batch.lr, told).float() - noise
+
     def validation_step(self, batch: SRBatch, batch_idx: int) -> dict[str, Tensor]:
-        """Measure the restoration on the base version; of a quintuple, log the degrees of all versions too."""
+        """Measure the base version; of a quintuple, log the degrees of all versions too."""
         if set(batch.params) == set(DEGRADED):
             roles = by_role(self.network.embed(batch.lr).float())
             self.log_degrees("val", roles)
@@ -96,6 +106,8 @@ class MMRealSR(SRModule):
                 in_order = roles["base"][:, i] < roles[WORSE[name]][:, i]
                 self.log(f"val/{name}_in_order", in_order.float().mean(), batch_size=len(in_order), sync_dist=True)
             batch = SRBatch(by_role(batch.lr)["base"], by_role(batch.hr)["base"], batch.params, batch.step, batch.names)
+        elif "kept" in batch.params:
+            batch = SRBatch(batch.lr[::2], batch.hr[::2], batch.params, batch.step, batch.names)
         return super().validation_step(batch, batch_idx)
 
     def log_degrees(self, stage: str, roles: dict[str, Tensor]) -> None:

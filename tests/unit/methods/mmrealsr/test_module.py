@@ -5,10 +5,14 @@ from functools import partial
 import pytest
 import torch
 
+from realsr_mod.degradations.camera_noise import CameraNoise
+from realsr_mod.degradations.jpeg import JPEG
+from realsr_mod.degradations.resize import resize
 from realsr_mod.degradations.second_order import SecondOrder
 from realsr_mod.methods.mmrealsr.loss import RankingLoss, anchor_loss, crosstalk_loss
 from realsr_mod.methods.mmrealsr.module import MMRealSR
 from realsr_mod.methods.mmrealsr.network import MMRealSRNet
+from realsr_mod.methods.mmrealsr.noise_pair import NoisePairDegradation
 from realsr_mod.methods.mmrealsr.quintuple import QuintupleDegradation, by_role, pin_anchors
 from realsr_mod.schedulers import one_cycle
 from realsr_mod.types import SRBatch
@@ -110,6 +114,32 @@ def test_a_restorer_on_a_frozen_estimator_trains_on_any_degradation(batch):
     terms, sr = model.forward_losses(SRBatch(batch.lr, batch.hr))
     assert torch.equal(sr, model.network(batch.lr))  # all by the estimates: there are no anchors to pin
     assert terms == {"pixel": (sr - batch.hr).abs().mean()}
+
+
+def noise_pair() -> SRBatch:
+    degradation = NoisePairDegradation(4, SecondOrder(4), CameraNoise(), JPEG((75, 100)))
+    hr = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    params = degradation.sample(tuple(hr.shape), torch.Generator().manual_seed(1)) | {"kept": torch.tensor([0.0, 0.5])}
+    return SRBatch(degradation(hr, params), degradation.target(hr), params, names=["a", "b"])
+
+
+def test_of_a_noise_pair_the_kept_noise_is_no_error():
+    model, batch = module(freeze_estimator=True), noise_pair()
+    terms, judged = model.forward_losses(batch)
+    degrees = model.network.embed(batch.lr)
+    degrees[3, 1] *= 0.5
+    noise = torch.zeros_like(batch.hr)
+    noise[3] = 0.5 * resize(batch.lr[3:] - batch.lr[2:3], scale=4)[0]
+    torch.testing.assert_close(judged, model.network.restore(batch.lr, degrees) - noise)
+    torch.testing.assert_close(terms, {"pixel": (judged - batch.hr).abs().mean()})
+    with pytest.raises(ValueError, match="degradation=quintuple"):
+        module().forward_losses(batch)
+
+
+@torch.no_grad()
+def test_validation_measures_the_base_version_of_a_pair():
+    batch, model = noise_pair(), module(freeze_estimator=True).eval()
+    torch.testing.assert_close(model.validation_step(batch, 0)["sr"], model.network(batch.lr[::2]).clamp(0, 1))
 
 
 @torch.no_grad()
