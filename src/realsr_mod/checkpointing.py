@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 from lightning_fabric.utilities.types import _PATH
+from pytorch_lightning.utilities import rank_zero_only
 
 
 class TrainingInterrupted(Exception):
@@ -53,7 +54,8 @@ class SaveOnInterrupt(pl.Callback):
         if self.requested is not None:
             raise KeyboardInterrupt
         self.requested = signal.Signals(number)
-        print(f"\n{self.requested.name}: saving after this step (again to stop at once) …", flush=True)
+        say = rank_zero_only(print)
+        say(f"\n{self.requested.name}: saving after this step (again to stop at once) …", flush=True)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int

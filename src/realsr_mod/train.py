@@ -61,7 +61,8 @@ def train(cfg: DictConfig) -> float:
     try:
         trainer.fit(module, datamodule, ckpt_path=checkpoint_to_resume(cfg, run), weights_only=True)
     except TrainingInterrupted as error:
-        sys.exit(f"\n{error}\ngo on with: python -m realsr_mod.train resume={_shown(run)}")
+        report = f"\n{error}\ngo on with: python -m realsr_mod.train resume={_shown(run)}"
+        sys.exit(report if trainer.is_global_zero else 1)  # one of several processes says it
     metrics = trainer.validate(module, datamodule, verbose=False)[0]
     if trainer.is_global_zero:
         summary = release(cfg, run, module, trainer, metrics)

@@ -112,6 +112,15 @@ def test_ctrl_c_saves_and_the_run_alone_is_enough_to_go_on(run, tmp_path):
     assert list(folder.glob("metrics_before_*.csv"))
 
 
+def test_ctrl_c_in_two_processes_saves_and_is_reported_once(tmp_path):
+    arguments = ["train", "experiment=kdsr_student", "teacher=null", *TINY, "trainer=ddp_cpu", "trainer.max_steps=3000"]
+    output, status = interrupted(arguments, tmp_path)
+    assert status == 1
+    assert output.count("SIGINT: saving after this step") == 1
+    assert output.count("stopped after step") == 1
+    assert only(tmp_path, "runs/kdsr_student/*/checkpoints/last.ckpt").is_file()
+
+
 def test_two_processes_validate_as_one(run, tmp_path):
     size = {"scale": 4, "channels": 4, "encoder_blocks": 1, "restorer_blocks": 1, "sees_hr": True}
     target = "realsr_mod.methods.kdsr.network.KDSRNet"
