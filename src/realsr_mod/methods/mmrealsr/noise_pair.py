@@ -10,7 +10,6 @@ from torch import Tensor
 from realsr_mod.degradations.base import Degradation, Params, Shape, uniform
 from realsr_mod.degradations.camera_noise import CameraNoise
 from realsr_mod.degradations.jpeg import JPEG
-from realsr_mod.degradations.noise import quantize
 from realsr_mod.degradations.resize import resize
 from realsr_mod.methods.mmrealsr.network import DEGREES
 
@@ -45,7 +44,7 @@ class NoisePairDegradation(Degradation):
 
     def forward(self, hr_BCHW: Tensor, params: Params) -> Tensor:
         base = self.pipeline(hr_BCHW, params["base"])
-        noisier = quantize(self.jpeg(self.noise(base, params["noise"]), params["jpeg"]))
+        noisier = self.jpeg(self.noise(base, params["noise"]), params["jpeg"])
         return torch.stack([base, noisier], dim=1).flatten(0, 1)
 
     def target(self, hr_BCHW: Tensor) -> Tensor:
