@@ -69,8 +69,10 @@ class LineProgress(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: SRBatch, batch_idx: int
     ) -> None:
-        done, total = batch.step + 1, trainer.num_training_batches
-        if not trainer.is_global_zero or (done % max(1, total * self.every_percent // 100) and done != total):
+        done, rest = divmod(batch.step + 1, trainer.accumulate_grad_batches)
+        total = trainer.num_training_batches // trainer.accumulate_grad_batches
+        is_due = not rest and (done % max(1, total * self.every_percent // 100) == 0 or done == total)
+        if not (trainer.is_global_zero and is_due):
             return
         elapsed = time.monotonic() - self.started
         left = elapsed / max(1, done - self.first_step) * (total - done)

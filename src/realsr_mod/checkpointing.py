@@ -54,8 +54,7 @@ class SaveOnInterrupt(pl.Callback):
         if self.requested is not None:
             raise KeyboardInterrupt
         self.requested = signal.Signals(number)
-        say = rank_zero_only(print)
-        say(f"\n{self.requested.name}: saving after this step (again to stop at once) …", flush=True)
+        rank_zero_only(print)(f"\n{self.requested.name}: saving after this step (again to stop at once) …", flush=True)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -102,6 +102,7 @@ def build_trainer(cfg: DictConfig, run: Path) -> pl.Trainer:
         metrics_csv.rename(run / f"metrics_before_{time.strftime('%Y-%m-%d_%H-%M-%S')}.csv")
     return instantiate(
         cfg.trainer,
+        val_check_interval=cfg.trainer.val_check_interval * cfg.trainer.accumulate_grad_batches,  # Lightning's: batches
         enable_progress_bar=sys.stdout.isatty(),
         callbacks=[Timer(), *(instantiate(callback) for callback in cfg.callbacks.values() if callback)],
         logger=instantiate(cfg.logger),

@@ -1,8 +1,25 @@
-"""What a finished training says of itself."""
+"""What a training counts, and what it says of itself when it is finished."""
 
 import pytest
+from hydra import compose, initialize_config_dir
 
-from realsr_mod.train import show
+from realsr_mod.config import CONF_DIR
+from realsr_mod.train import build_trainer, show
+
+
+def test_validation_comes_after_as_many_steps_however_many_batches_a_step_has(tmp_path):
+    options = [
+        "trainer=cpu",
+        "trainer.val_check_interval=50",
+        "trainer.accumulate_grad_batches=4",
+        "trainer.max_steps=100",
+    ]
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        cfg = compose("train", overrides=options)
+    cfg.callbacks, cfg.logger = {}, None
+    trainer = build_trainer(cfg, tmp_path)
+    assert trainer.accumulate_grad_batches == 4
+    assert trainer.val_check_interval == 200  # batches
 
 
 @pytest.mark.parametrize(("psnr_y", "said"), [(24.9, True), (25.1, False)])

@@ -148,8 +148,10 @@ def test_checkpoint_files_are_replaced_whole(tmp_path, monkeypatch):
     assert io.load_checkpoint(tmp_path / "a.ckpt") == {"step": 1}
 
 
-def test_progress_and_pictures(tmp_path, capsys):
-    _, run = fit(tmp_path, steps=4, callbacks=[LineProgress(every_percent=50), PictureGrid(tmp_path, crop_px=16)])
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_progress_and_pictures(tmp_path, capsys, accumulate):
+    shows = [LineProgress(every_percent=50), PictureGrid(tmp_path, crop_px=16)]
+    _, run = fit(tmp_path, steps=4, callbacks=shows, accumulate=accumulate)
     run()
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step")]
     assert [line.split()[1] for line in lines] == ["2/4", "4/4"]
