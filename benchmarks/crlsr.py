@@ -6,7 +6,7 @@ Trains on the first folder with the real commands (finished runs are taken as th
 measures every model on the other folders under a spatially variant degradation and under isotropic blur, and prints
 PSNR-Y; then how near the remover's features of one place are under two degradations, before and after the training.
 
-Legend: M places of a picture.
+Legend: M places of an image.
 """
 
 import statistics
@@ -19,11 +19,11 @@ from distillation import measured, trained
 from rich.console import Console
 from rich.table import Table
 
+from realsr_mod.data.protocols import Seeded
 from realsr_mod.degradations.stored import build_degradation, read_degradation
-from realsr_mod.losses.contrastive import cosines
+from realsr_mod.methods.crlsr.loss import cosines
 from realsr_mod.methods.crlsr.network import CRLSRNet, at_places
-from realsr_mod.protocols import Seeded
-from realsr_mod.rng import derive_seed
+from realsr_mod.runtime.rng import derive_seed
 from realsr_mod.weights.release import build_network, load_model, read_config
 
 VARIANTS = {  # what it is called, and the weights of L_bc, L_cc, L_rec
@@ -34,7 +34,7 @@ VARIANTS = {  # what it is called, and the weights of L_bc, L_cc, L_rec
     "strong": ("full, five times L_bc", (0.01, 0.01, 1)),
 }
 PROTOCOLS = {"spatial": "spatially variant", "iso": "σ 1.2, 2.4, 3.6"}
-NUM_PLACES = 256  # of each picture, for the cosines
+NUM_PLACES = 256  # of each image, for the cosines
 
 
 class Nearness(NamedTuple):

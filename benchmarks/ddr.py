@@ -5,7 +5,7 @@
 Trains SRResNet with and without global residual, and SRGAN from the former, with the real commands on the first
 folder (finished runs are taken as they are, interrupted ones go on). Shows each the photos of the second folder under
 DDR's degradations, and prints the Calinski–Harabasz index by degradation and by content, how far each degradation
-lies from clean pictures, and how often a linear probe names the degradation of an unseen photo.
+lies from clean images, and how often a linear probe names the degradation of an unseen photo.
 With `--kdsr runs/distillation`, also the runs of benchmarks/distillation.py.
 """
 

@@ -12,9 +12,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from realsr_mod.data.images import read_rgb
 from realsr_mod.data.photos import embedded_photos
 from realsr_mod.degradations.second_order import SecondOrder
+from realsr_mod.images.rgb import read_rgb
 
 HR_SIZE, SCALE = 256, 4
 

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from realsr_mod.runs import SUMMARY_NAME
+from realsr_mod.weights.locate import SUMMARY_NAME
 
 
 def command(module: str, *arguments: str) -> None:

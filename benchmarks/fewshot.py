@@ -22,11 +22,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from realsr_mod.data.protocols import Paired
 from realsr_mod.degradations.resize import resize
 from realsr_mod.metrics import psnr_y, ssim_y
-from realsr_mod.protocols import Paired
-from realsr_mod.runs import SUMMARY_NAME
-from realsr_mod.weights.release import load_model, write_json
+from realsr_mod.runtime.files import write_json
+from realsr_mod.weights.locate import SUMMARY_NAME
+from realsr_mod.weights.release import load_model
 
 SCALE = 2
 NETWORK = ["network.channels=16", "network.encoder_blocks=2", "network.restorer_blocks=6"]
@@ -68,7 +69,7 @@ def pretrained(runs: Path, photos: Path, camera: Path, seed: int) -> dict[str, P
     common = ["data=folder", f"data.root={photos}", "data.val_crop_px=128", "data.val_count=4"]
     of_relation = ["data.num_workers=0", "data.hr_crop_px=96", "data.batch_size=16", "data.val_draws=32"]
     relation = trained(runs / "relation", "experiment=drtl_relation", *common, *of_relation)
-    # the weights come from the LR picture of one pair: then nothing in the rows with one pair has seen another
+    # the weights come from the LR image of one pair: then nothing in the rows with one pair has seen another
     related = [f"relation={relation}", f"pairs={some_pairs(camera, 1, runs)}"]
     common += [*NETWORK, *data, f"seed={seed}"]
     long, short = f"trainer.max_steps={PRETRAINING}", f"trainer.max_steps={MAML_STEPS}"

@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from rich.console import Console
 from rich.table import Table
 
-from realsr_mod.config import CONF_DIR
+from realsr_mod.runtime.config import CONF_DIR
 
 
 def median_ms(network: torch.nn.Module, lr: torch.Tensor, bf16: bool, repeats: int) -> float:
@@ -39,7 +39,7 @@ def main(
         bool, typer.Option(help="Leave out bf16, which takes minutes where it is emulated.")
     ] = False,
 ) -> None:
-    """Time a network with random weights on one picture."""
+    """Time a network with random weights on one image."""
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         cfg = compose("train", overrides=[f"network={network}", f"scale={scale}"])
     built = instantiate(cfg.network).to(device).eval()

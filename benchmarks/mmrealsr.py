@@ -1,4 +1,4 @@
-"""Does MM-RealSR do what it promises? Degrees that follow the truth, sliders that do what they say, PSNR, a picture.
+"""Does MM-RealSR do what it promises? Degrees that follow the truth, sliders that do what they say, PSNR, an image.
 
 python benchmarks/mmrealsr.py runs/mmrealsr_net/DATE_TIME FOLDER [--photos 30] [--sheet sheet.png]
 
@@ -19,20 +19,22 @@ from rich.table import Table
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from realsr_mod.data.images import find_images, read_rgb
+from realsr_mod.data.protocols import Blur, FixedClassic
 from realsr_mod.degradations.resize import resize
 from realsr_mod.degradations.second_order import SecondOrder
+from realsr_mod.images.find import find_images
+from realsr_mod.images.grid import captioned_grid
+from realsr_mod.images.rgb import read_rgb
+from realsr_mod.images.tensors import to_uint8
 from realsr_mod.metrics import psnr_y, rgb_to_y
-from realsr_mod.pictures import captioned_grid, to_uint8
-from realsr_mod.protocols import Blur, FixedClassic
-from realsr_mod.rng import derive_seed
-from realsr_mod.types import SRNetwork
+from realsr_mod.networks.base import SRNetwork
+from realsr_mod.runtime.rng import derive_seed
 from realsr_mod.weights.release import load_model
 
 SIGMAS_PX = torch.linspace(0, 4, 9)  # true blur, in HR pixels
 NOISES_255 = torch.linspace(0, 40, 9)  # true noise, added to LR
 DEGREES = torch.linspace(0, 1, 5)  # what a slider is set to
-BLURRED = (Blur(2.5), 0.0)  # blur in HR pixels and noise in 1/255 of the picture on which the blur slider is tried
+BLURRED = (Blur(2.5), 0.0)  # blur in HR pixels and noise in 1/255 of the image on which the blur slider is tried
 NOISY = (Blur(1.5), 10.0)  # and the noise slider; the blur slider is tried here too
 FLAT_255 = 4.0  # a region is flat where the luma of HR deviates by less than this from its surroundings
 
@@ -140,7 +142,7 @@ def contact_sheet(network: SRNetwork, hr: Tensor, side_px: int = 192) -> Image.I
             (f"blur {blur:g}  noise {noise:g}", network.restore(lr, torch.tensor([[blur, noise]])))
             for noise in (0.0, 0.5, 1.0)
         ]
-        rows.append([(text, Image.fromarray(to_uint8(picture[0]))) for text, picture in (cell, *set_by_hand)])
+        rows.append([(text, Image.fromarray(to_uint8(image[0]))) for text, image in (cell, *set_by_hand)])
     return captioned_grid(rows)
 
 

@@ -16,9 +16,8 @@ from torch import Tensor
 from realsr_mod.data.photos import embedded_photos
 from realsr_mod.degradations.spatial import MASKS, SpatialDegradation, spread_masks
 from realsr_mod.degradations.stored import build_degradation, read_degradation
-from realsr_mod.pictures import to_uint8
-from realsr_mod.protocols import to_tensor
-from realsr_mod.rng import derive_seed
+from realsr_mod.images.tensors import to_tensor, to_uint8
+from realsr_mod.runtime.rng import derive_seed
 
 SIDE_PX = 256  # of each cell
 GAP_PX, CAPTION_PX = 4, 18
@@ -35,7 +34,7 @@ def described(params: dict[str, Tensor], name: str) -> str:
 
 
 def cells(degradation: SpatialDegradation, hr_13HW: Tensor, seed: int) -> list[tuple[str, Tensor]]:
-    """Captions and pictures (3, H, W): the photo, the mask of every region, and the degraded photo, enlarged."""
+    """Captions and images (3, H, W): the photo, the mask of every region, and the degraded photo, enlarged."""
     params = degradation.sample(tuple(hr_13HW.shape), torch.Generator().manual_seed(derive_seed(seed)))
     masks_RHW = spread_masks(params[MASKS], tuple(hr_13HW.shape[2:]))[0]
     shown = [("photo", hr_13HW[0])]
@@ -49,7 +48,7 @@ def cells(degradation: SpatialDegradation, hr_13HW: Tensor, seed: int) -> list[t
 
 @torch.no_grad()
 def main(
-    sheet: Annotated[Path, typer.Argument(help="The picture to write.")],
+    sheet: Annotated[Path, typer.Argument(help="The image to write.")],
     photos: Annotated[list[Path] | None, typer.Argument(help="Default: the embedded validation photos.")] = None,
     degradation: Annotated[str, typer.Option(help="A spatially variant one, or a .yaml file.")] = "spatial_classic",
     scale: Annotated[int, typer.Option(help="How many times smaller.")] = 4,
@@ -58,7 +57,7 @@ def main(
     """Write one row per photo."""
     pipeline = build_degradation(read_degradation(degradation, scale))
     if not isinstance(pipeline, SpatialDegradation):
-        raise typer.BadParameter(f"{degradation} does not vary over the picture; take spatial_classic")
+        raise typer.BadParameter(f"{degradation} does not vary over the image; take spatial_classic")
     side = SIDE_PX // scale * scale
     paths = photos or embedded_photos()[1]
     rows = []
@@ -72,10 +71,10 @@ def main(
     canvas = Image.new("RGB", (len(rows[0]) * step_x + GAP_PX, len(rows) * step_y + GAP_PX), "white")
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(13)
     for i, row in enumerate(rows):
-        for j, (caption, picture) in enumerate(row):
+        for j, (caption, image) in enumerate(row):
             x, y = GAP_PX + j * step_x, GAP_PX + i * step_y
             draw.text((x + 2, y), caption, fill="black", font=font)
-            canvas.paste(Image.fromarray(to_uint8(picture)), (x, y + CAPTION_PX))
+            canvas.paste(Image.fromarray(to_uint8(image)), (x, y + CAPTION_PX))
     canvas.save(sheet)
 
 

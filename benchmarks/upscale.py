@@ -1,7 +1,7 @@
 """Peak memory and seconds of upscaling, by default with the networks of the package: `python benchmarks/upscale.py`.
 
 Each row runs in a process of its own, so that peaks do not add up; memory is what the process takes above what it
-held with the model loaded and the picture still on disk. Seconds are by the clock; `cpu_s`, of all threads together, is
+held with the model loaded and the image still on disk. Seconds are by the clock; `cpu_s`, of all threads together, is
 what a busy machine does not inflate.
 """
 
@@ -21,11 +21,11 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from realsr_mod.config import CONF_DIR
-from realsr_mod.inference.image_io import Picture, read_picture
-from realsr_mod.inference.image_save import write_picture
+from realsr_mod.images.read import LoadedImage, read_image
+from realsr_mod.images.write import write_image
 from realsr_mod.inference.upscaler import Upscaler
-from realsr_mod.types import SRNetwork
+from realsr_mod.networks.base import SRNetwork
+from realsr_mod.runtime.config import CONF_DIR
 from realsr_mod.weights.release import load_restorer
 
 
@@ -43,14 +43,14 @@ def resident_bytes() -> int:
 
 
 def measure(name: str, width: int, height: int, tile: str, queue: multiprocessing.Queue) -> None:
-    """Read, upscale and write one picture, as the command does; puts the figures on `queue`."""
+    """Read, upscale and write one image, as the command does; puts the figures on `queue`."""
     torch.manual_seed(0)
     upscaler = Upscaler(build(name), tile=tile)
     upscaler(np.zeros((40, 40, 3), np.uint8))  # what torch sets up once
     with tempfile.TemporaryDirectory() as folder:
         y, x = np.mgrid[0:height, 0:width].astype(np.float32)
         wave = (127 * np.sin(x / 9) * np.cos(y / 7) + 128).astype(np.uint8)
-        write_picture(Path(folder) / "in.png", Picture(np.dstack([wave, wave.T.reshape(wave.shape), 255 - wave])))
+        write_image(Path(folder) / "in.png", LoadedImage(np.dstack([wave, wave.T.reshape(wave.shape), 255 - wave])))
         del x, y, wave
         idle, peak, ended = resident_bytes(), [0], threading.Event()
 
@@ -61,17 +61,17 @@ def measure(name: str, width: int, height: int, tile: str, queue: multiprocessin
         watcher = threading.Thread(target=watch)
         watcher.start()
         started, cpu_started = time.perf_counter(), time.process_time()
-        picture = read_picture(Path(folder) / "in.png")
-        result = upscaler(picture)
+        image = read_image(Path(folder) / "in.png")
+        result = upscaler(image)
         upscaled = time.perf_counter()
-        write_picture(Path(folder) / "out.png", result)
+        write_image(Path(folder) / "out.png", result)
         written, cpu_ended = time.perf_counter(), time.process_time()
         ended.set()
         watcher.join()
     queue.put(
         {
             "model": name,
-            "picture": f"{width}x{height}",
+            "photo": f"{width}x{height}",
             "tile": upscaler.tile or "none",
             "upscale_s": round(upscaled - started, 1),
             "write_s": round(written - upscaled, 1),

@@ -11,14 +11,14 @@ _PUBLIC = {
     "Degradation": "realsr_mod.degradations.base",
     "KDSRNet": "realsr_mod.methods.kdsr.network",
     "MMRealSRNet": "realsr_mod.methods.mmrealsr.network",
-    "SRBatch": "realsr_mod.types",
-    "SRNetwork": "realsr_mod.types",
+    "SRBatch": "realsr_mod.data.batch",
+    "SRNetwork": "realsr_mod.networks.base",
     "SecondOrder": "realsr_mod.degradations.second_order",
     "Upscaler": "realsr_mod.inference.upscaler",
     "load_model": "realsr_mod.weights.release",
     "row": "realsr_mod.degradations.base",
     "rows": "realsr_mod.degradations.base",
-    "step_generator": "realsr_mod.rng",
+    "step_generator": "realsr_mod.runtime.rng",
 }
 __all__ = sorted(_PUBLIC)
 

@@ -5,11 +5,14 @@ import logging
 import signal
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+
+if TYPE_CHECKING:
+    from realsr_mod.weights.locate import ModelLocation
 
 console = Console(stderr=True, soft_wrap=True)
 app = typer.Typer(add_completion=False)
@@ -79,20 +82,19 @@ def _why_not_served(host: str, port: int, error: OSError) -> str:
     return str(error)
 
 
-def offered_models(given: list[str], runs: Path) -> list[Path]:
+def offered_models(given: list[str], runs: Path) -> "list[ModelLocation]":
     """The models that are given, then the zoo's, its default first, then those trained under `runs`, newest first.
 
     Models that do not upscale a photo alone, such as teachers, are left out. Raises FileNotFoundError for a model that
     is not there.
     """
-    from realsr_mod.runs import upscaling_runs
     from realsr_mod.weights.catalog import entries
-    from realsr_mod.weights.release import is_checkpoint, locate, model_folder
+    from realsr_mod.weights.locate import locate, upscaling_runs
 
-    found = [*map(locate, given), *(entry.folder for entry in entries()), *upscaling_runs(runs)]
-    by_place: dict[Path, Path] = {}
-    for path in found:
-        by_place.setdefault((path if is_checkpoint(path) else model_folder(path)).resolve(), path)
+    found = [locate(model) for model in (*given, *(entry.folder for entry in entries()), *upscaling_runs(runs))]
+    by_place: dict[Path, ModelLocation] = {}
+    for location in found:
+        by_place.setdefault(location.weights.resolve(), location)
     return list(by_place.values())
 
 

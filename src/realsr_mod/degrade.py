@@ -1,4 +1,4 @@
-"""Command: make low-resolution pictures out of good ones. `python -m realsr_mod.degrade PHOTOS -o LR`."""
+"""Command: make low-resolution images out of good ones. `python -m realsr_mod.degrade PHOTOS -o LR`."""
 
 import os
 from collections.abc import Callable
@@ -23,7 +23,7 @@ app = typer.Typer(add_completion=False)
 
 @dataclass(frozen=True)
 class Recipe:
-    """A pipeline and where its params come from: given ones for every picture, else drawn per picture from a seed."""
+    """A pipeline and where its params come from: given ones for every image, else drawn per image from a seed."""
 
     degradation: "Degradation"
     config: dict[str, Any]
@@ -31,17 +31,17 @@ class Recipe:
     params: "Params | None" = None
 
     def draw(self, name: str, height: int, width: int) -> "Params":
-        """The params of one picture. They depend on the seed and its name, not on the pictures beside it."""
-        from realsr_mod.rng import picture_generator
+        """The params of one image. They depend on the seed and its name, not on the images beside it."""
+        from realsr_mod.runtime.rng import image_generator
 
         if self.params is not None:
             return self.params
-        return self.degradation.sample((1, 3, height, width), picture_generator(self.seed, name))
+        return self.degradation.sample((1, 3, height, width), image_generator(self.seed, name))
 
 
 @app.command()
 def degrade(
-    photos: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", metavar="PHOTO|FOLDER…")],
+    photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.", metavar="PHOTO|FOLDER…")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results, PNG files.")],
     degradation: Annotated[
         str | None,
@@ -60,7 +60,7 @@ def degrade(
         typer.Option(help="Apply the degradation saved in this file; its pipeline and scale are the defaults."),
     ] = None,
 ) -> None:
-    """Make low-resolution pictures: each photo gets a degradation of its own, the same one in every run.
+    """Make low-resolution images: each photo gets a degradation of its own, the same one in every run.
 
     With --params all get the saved one. It fits photos of any size: levels are kept as they are, and the noise
     pattern goes on from the saved seed. Existing results are written anew, but no file beside a photo is replaced.
@@ -75,7 +75,7 @@ def degrade(
         raise typer.Exit(1) from error
     failures = run(jobs, recipe, save_params)
     if failures:
-        console.print(f"[red]{len(failures)} of {len(jobs)} pictures failed:[/]")
+        console.print(f"[red]{len(failures)} of {len(jobs)} photos failed:[/]")
         for source, reason in failures.items():
             console.print(f"  {escape(str(source))}: {escape(reason)}")
         raise typer.Exit(1)
@@ -97,15 +97,15 @@ def prepare(name: str | None, scale: int | None, seed: int, params_file: Path | 
 
 
 def run(jobs: "list[Job]", recipe: Recipe, save_params: bool) -> dict[Path, str]:
-    """Degrade picture by picture under a progress bar; what fails is named and returned with the reason."""
+    """Degrade image by image under a progress bar; what fails is named and returned with the reason."""
     guard, failures = make_guard(jobs), {}
-    columns = (TextColumn("pictures"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
+    columns = (TextColumn("photos"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("pictures", total=len(jobs))
+        task = progress.add_task("photos", total=len(jobs))
         for job in jobs:
             try:
                 line = f"[green]written[/] {escape(degrade_file(job, recipe, save_params, guard))}"
-            except Exception as error:  # whatever is wrong with one picture, the others are done
+            except Exception as error:  # whatever is wrong with one image, the others are done
                 reason = str(error) or type(error).__name__
                 failures[job.source] = reason.removeprefix(f"{job.source}: ")
                 line = f"[red]failed[/]  {escape(str(job.source))}: {escape(failures[job.source])}"
@@ -116,12 +116,12 @@ def run(jobs: "list[Job]", recipe: Recipe, save_params: bool) -> dict[Path, str]
 
 def make_guard(jobs: "list[Job]") -> "Callable[[Path, Job], None]":
     """A function that raises a ValueError if a job's file at a path would replace a photo, or a file beside one."""
-    from realsr_mod.inference.batch import files_of, refuse_photo
+    from realsr_mod.inference.batch import files_of, refuse_source
 
     photos, folders = files_of(jobs), {os.path.realpath(job.source.parent) for job in jobs}
 
     def guard(path: Path, job: "Job") -> None:
-        refuse_photo(path, job, photos)
+        refuse_source(path, job, photos)
         if path.exists() and os.path.realpath(path.parent) in folders:
             raise ValueError(
                 f"{path} exists beside the photos and may be one of yours; give -o another folder, or move it away"
@@ -135,10 +135,10 @@ def degrade_file(job: "Job", recipe: Recipe, save_params: bool, guard: "Callable
 
     `guard` is asked before anything is made whether each path may be written to.
     """
-    from realsr_mod.data.images import read_rgb
     from realsr_mod.degradations.stored import save_params as write_params
-    from realsr_mod.inference.image_io import Picture
-    from realsr_mod.inference.image_save import write_picture
+    from realsr_mod.images.read import LoadedImage
+    from realsr_mod.images.rgb import read_rgb
+    from realsr_mod.images.write import write_image
 
     path = job.result("png")
     params_path = path.with_suffix(".safetensors")
@@ -148,7 +148,7 @@ def degrade_file(job: "Job", recipe: Recipe, save_params: bool, guard: "Callable
     pixels = crop_to_multiple(photo, recipe.degradation.scale)
     params = recipe.draw(job.name.as_posix(), *pixels.shape[:2])
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(path, Picture(apply(recipe.degradation, pixels, params)))
+    write_image(path, LoadedImage(apply(recipe.degradation, pixels, params)))
     if save_params:
         write_params(params_path, params, recipe.config)
     if pixels.shape == photo.shape:
@@ -161,7 +161,7 @@ def crop_to_multiple(pixels_HWC: "np.ndarray", scale: int) -> "np.ndarray":
     """Cut the right and lower edge to multiples of the scale. Raises ValueError if nothing is left."""
     height, width = pixels_HWC.shape[:2]
     if min(height, width) < scale:
-        raise ValueError(f"{width}x{height} pixels are too few to be made {scale} times smaller; leave the picture out")
+        raise ValueError(f"{width}x{height} pixels are too few to be made {scale} times smaller; leave the photo out")
     return pixels_HWC[: height - height % scale, : width - width % scale]
 
 

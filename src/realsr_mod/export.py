@@ -1,78 +1,117 @@
-"""Command: write a model for other programs. `python -m realsr_mod.export model=RUN format=onnx`."""
+"""Command: write a model for other programs. `python -m realsr_mod.export MODEL --format onnx`."""
 
-import os
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated
 
-import torch
-from omegaconf import DictConfig
+import typer
 
-from realsr_mod.entry import run_command
-from realsr_mod.types import SRNetwork
-from realsr_mod.weights.catalog import in_zoo
-from realsr_mod.weights.official import read_official, to_official
-from realsr_mod.weights.onnx_export import export_onnx
-from realsr_mod.weights.release import is_checkpoint, load_restorer, locate, read_config, save_model
+from realsr_mod.runtime.errors import user_errors
 
-FORMATS = ("safetensors", "onnx", "official")
+if TYPE_CHECKING:  # torch takes seconds to import; `--help` need not wait for it
+    from realsr_mod.networks.base import SRNetwork
+    from realsr_mod.weights.locate import Model, ModelLocation
+
+app = typer.Typer(add_completion=False)
 
 
-def export(cfg: DictConfig) -> Path:
-    """Write `cfg.model` in `cfg.format` into the folder `cfg.output`; returns the written file."""
-    if cfg.format not in FORMATS:
-        raise ValueError(f"format must be {', '.join(FORMATS)}, got {cfg.format!r}")
-    source = locate(cfg.model)
-    network, info = _load(source)
-    folder = Path(cfg.output) if cfg.output else _beside(source)
+class Format(StrEnum):
+    """What other programs read."""
+
+    safetensors = "safetensors"
+    onnx = "onnx"
+    official = "official"
+
+
+@app.command()
+def export(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="Run or model folder, official checkpoint, name of the zoo; newest: the newest trained run."
+        ),
+    ] = "newest",
+    file_format: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            help="safetensors: model.safetensors and config.json, what Upscaler.load and the Hugging Face hub take. "
+            "onnx: model.onnx, for photos of any size (extra: onnx). official: model.pth with the keys of the paper's "
+            "program.",
+        ),
+    ] = Format.safetensors,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder. Default: export beside the model; for the zoo export/NAME here."),
+    ] = None,
+    wrapper: Annotated[
+        str,
+        typer.Option(
+            help="With official: the key around the weights that BasicSR's programs want; '' for bare weights."
+        ),
+    ] = "params",
+) -> None:
+    """Write a model in a form that other programs read."""
+    with user_errors():
+        if "=" in model and not Path(model).exists():
+            raise ValueError(f"{model}: export takes options: realsr_mod.export MODEL --format onnx -o FOLDER")
+        path = write(model, file_format, output, wrapper)
+    print(f"{model} written to {path}")
+
+
+def write(model: "Model", file_format: Format, folder: Path | None = None, wrapper: str = "params") -> Path:
+    """Write the model into the folder, by default where `beside` says; returns the written file."""
+    from realsr_mod.weights.locate import locate
+    from realsr_mod.weights.release import load_restorer, read_config, save_model
+
+    source = locate(model)
+    network = load_restorer(source)
+    folder = folder or beside(source)
     folder.mkdir(parents=True, exist_ok=True)
-    if cfg.format == "onnx":
+    if file_format == Format.onnx:
+        from realsr_mod.weights.onnx_export import export_onnx
+
         path = folder / "model.onnx"
         try:
             difference = export_onnx(network, path)
         except ImportError as error:
             raise ValueError(error) from error
         print(f"agrees with torch to {difference:.1e}")
-    elif cfg.format == "official":
+        return path
+    if file_format == Format.official:
         path = folder / "model.pth"
-        export_official(network, path, cfg.wrapper)
-    else:
-        path = save_model(network, folder, info.pop("network"), info)
-    print(f"{source} written to {path}")
-    return path
+        export_official(network, path, wrapper)
+        return path
+    info = read_config(source)
+    return save_model(network, folder, info.pop("network"), info)
 
 
-def _beside(source: Path) -> Path:
+def beside(source: "ModelLocation") -> Path:
     """Where an exported model goes by default: `export` in its folder, for a file `export/NAME` beside it.
 
     For the zoo, whose folder is the package's, `export/NAME` here.
     """
-    if in_zoo(source):
-        return Path("export") / source.name
-    return source.parent / "export" / source.stem if source.is_file() else source / "export"
+    path = source.path
+    if source.in_zoo:
+        return Path("export") / path.name
+    return path.parent / "export" / path.stem if path.is_file() else path / "export"
 
 
-def _load(source: Path) -> tuple[SRNetwork, dict[str, Any]]:
-    """A model with the config that travels with it: `network`, and what else its training wrote."""
-    if is_checkpoint(source):
-        network, config = read_official(source)
-        return network, {"network": config, "source": source.name}
-    return load_restorer(source), read_config(source)
-
-
-def export_official(network: SRNetwork, path: str | Path, wrapper: str | None = "params") -> None:
+def export_official(network: "SRNetwork", path: str | Path, wrapper: str | None = "params") -> None:
     """Write a `.pth` with the keys of the paper's own program, under the key `wrapper` if there is one.
 
     Raises:
         ValueError: no published program has this network.
     """
+    import torch
+
+    from realsr_mod.runtime.files import atomic_write
+    from realsr_mod.weights.official import to_official
+
     state = to_official(network)
-    torch.save({wrapper: state} if wrapper else state, f"{path}.tmp")
-    os.replace(f"{path}.tmp", path)
-
-
-def main() -> None:
-    run_command("export", export)
+    with atomic_write(path) as file:
+        torch.save({wrapper: state} if wrapper else state, file)
 
 
 if __name__ == "__main__":
-    main()
+    app()

@@ -1,7 +1,7 @@
 """PSNR and SSIM on luma as the super-resolution literature measures them.
 
-Both pictures are rounded to 8 bits, `border` pixels are cut on each side, and luma is ITU-R BT.601 (studio range).
-Pictures are RGB in [0, 1], (B, 3, H, W).
+Both images are rounded to 8 bits, `border` pixels are cut on each side, and luma is ITU-R BT.601 (studio range).
+Images are RGB in [0, 1], (B, 3, H, W).
 """
 
 import torch
@@ -23,32 +23,32 @@ def rgb_to_y(x_B3HW: Tensor) -> Tensor:
 
 def _comparable_luma(sr_B3HW: Tensor, hr_B3HW: Tensor, border: int) -> tuple[Tensor, Tensor]:
     if sr_B3HW.shape != hr_B3HW.shape:
-        raise ValueError(f"pictures to compare differ in shape: {tuple(sr_B3HW.shape)} and {tuple(hr_B3HW.shape)}")
+        raise ValueError(f"images to compare differ in shape: {tuple(sr_B3HW.shape)} and {tuple(hr_B3HW.shape)}")
     h, w = hr_B3HW.shape[-2:]
     if min(h, w) - 2 * border < MIN_SIDE_PX:
         raise ValueError(
-            f"a {h}x{w} picture is too small to measure: {MIN_SIDE_PX} px must remain after cutting "
-            f"{border} px on each side; use a larger picture"
+            f"a {h}x{w} image is too small to measure: {MIN_SIDE_PX} px must remain after cutting "
+            f"{border} px on each side; use a larger image"
         )
     inside = (..., slice(border, h - border), slice(border, w - border))
     return tuple(rgb_to_y(quantize(x.double()))[inside] for x in (sr_B3HW, hr_B3HW))
 
 
 def psnr_y(sr_B3HW: Tensor, hr_B3HW: Tensor, border: int) -> Tensor:
-    """Peak signal-to-noise ratio on luma in dB, one value per picture (B,), float64; at most 100, where equal."""
+    """Peak signal-to-noise ratio on luma in dB, one value per image (B,), float64; at most 100, where equal."""
     sr, hr = _comparable_luma(sr_B3HW, hr_B3HW, border)
     return -10 * torch.log10((sr - hr).square().mean(dim=(1, 2, 3)).clamp(min=1e-10))
 
 
 def ssim_y(sr_B3HW: Tensor, hr_B3HW: Tensor, border: int) -> Tensor:
-    """Structural similarity on luma (11x11 Gaussian window, sigma 1.5), one value per picture (B,), float64."""
+    """Structural similarity on luma (11x11 Gaussian window, sigma 1.5), one value per image (B,), float64."""
     sr, hr = _comparable_luma(sr_B3HW, hr_B3HW, border)
     # kornia's window is separable, several times faster than torchmetrics'; float32 is exact enough here.
     return ssim(sr.float(), hr.float(), MIN_SIDE_PX, padding="valid").mean(dim=(1, 2, 3)).double()
 
 
-class _MeanPerPicture(Metric):
-    """The mean over pictures of a value per picture, right over any number of processes."""
+class _MeanPerImage(Metric):
+    """The mean over images of a value per image, right over any number of processes."""
 
     full_state_update = False
 
@@ -70,8 +70,8 @@ class _MeanPerPicture(Metric):
         raise NotImplementedError
 
 
-class PSNRY(_MeanPerPicture):
-    """Mean PSNR-Y over pictures, dB. `border` pixels are cut on each side."""
+class PSNRY(_MeanPerImage):
+    """Mean PSNR-Y over images, dB. `border` pixels are cut on each side."""
 
     higher_is_better = True
 
@@ -79,8 +79,8 @@ class PSNRY(_MeanPerPicture):
         return psnr_y(sr_B3HW, hr_B3HW, self.border)
 
 
-class SSIMY(_MeanPerPicture):
-    """Mean SSIM-Y over pictures. `border` pixels are cut on each side."""
+class SSIMY(_MeanPerImage):
+    """Mean SSIM-Y over images. `border` pixels are cut on each side."""
 
     higher_is_better = True
 

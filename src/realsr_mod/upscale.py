@@ -23,7 +23,7 @@ console = Console(stderr=True, soft_wrap=True)
 
 
 class Format(StrEnum):
-    """File formats of results; `auto` keeps each picture's own."""
+    """File formats of results; `auto` keeps each image's own."""
 
     auto = "auto"
     png = "png"
@@ -61,7 +61,7 @@ def list_models(wanted: bool) -> None:
         table.add_row(name, str(entry.scale), size, sliders or "–", gains or "–", escape(entry.made_for))
     out = Console()
     out.print(table)
-    out.print(f"all figures, training data, licence: {catalog.ZOO_DIR}/NAME/README.md", soft_wrap=True)
+    out.print(f"all figures, training data, license: {catalog.ZOO_DIR}/NAME/README.md", soft_wrap=True)
     raise typer.Exit
 
 
@@ -72,7 +72,7 @@ ListOption = Annotated[
 
 @app.command()
 def upscale(
-    photos: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", metavar="PHOTO|FOLDER…")],
+    photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.", metavar="PHOTO|FOLDER…")],
     output: Annotated[Path, option("Folder for the results.", "--output", "-o")] = Path("upscaled"),
     model: Annotated[
         str | None,
@@ -85,10 +85,10 @@ def upscale(
     overlap: Annotated[int, option("Context around each tile in pixels.", min=0)] = 24,
     device: Annotated[str, option("auto, cpu, cuda, cuda:1, mps …")] = "auto",
     precision: Annotated[Precision, option("auto is half precision on CUDA, else float32.")] = Precision.auto,
-    file_format: Annotated[Format, option("auto keeps each picture's own.", "--format")] = Format.auto,
+    file_format: Annotated[Format, option("auto keeps each photo's own.", "--format")] = Format.auto,
     compare: Annotated[bool, option("Also write NAME_compare.png: before, after.", "--compare")] = False,
     overwrite: Annotated[bool, option("Make results anew that exist already.", "--overwrite")] = False,
-    max_megapixels: Annotated[float, option("Refuse larger pictures: they may be bombs.", min=0)] = 100,
+    max_megapixels: Annotated[float, option("Refuse larger photos: they may be bombs.", min=0)] = 100,
     list_: ListOption = False,
 ) -> None:
     """Make photos larger and better with a trained model."""
@@ -106,12 +106,12 @@ def upscale(
     settings = Settings(file_format.value, compare, overwrite, int(max_megapixels * 1e6))
     outcomes = run_with_progress(
         jobs,
-        lambda picture, on_tile: upscaler(picture, outscale=outscale, blur=blur, noise=noise, on_tile=on_tile),
+        lambda image, on_tile: upscaler(image, outscale=outscale, blur=blur, noise=noise, on_tile=on_tile),
         settings,
     )
     failed = [outcome for outcome in outcomes if outcome.failure]
     if failed:
-        console.print(f"[red]{len(failed)} of {len(jobs)} pictures failed:[/]")
+        console.print(f"[red]{len(failed)} of {len(jobs)} photos failed:[/]")
         for outcome in failed:
             console.print(f"  {escape(str(outcome.job.source))}: {escape(outcome.failure)}")
         raise typer.Exit(1)
@@ -120,17 +120,17 @@ def upscale(
 def load(model: str | None, **settings: object) -> "Upscaler":
     """The model that is meant; says which it is."""
     from realsr_mod.inference.upscaler import Upscaler
-    from realsr_mod.weights.release import locate
+    from realsr_mod.weights.locate import locate
 
-    path = locate(model)
-    upscaler = Upscaler.load(path, **settings)
-    shown = f"{path.name} of the zoo" if catalog.in_zoo(path) else path
+    location = locate(model)
+    upscaler = Upscaler.load(location, **settings)
+    shown = f"{location.path.name} of the zoo" if location.in_zoo else location
     console.print(f"model: {escape(str(shown))} (×{upscaler.scale}, {upscaler.device})")
     return upscaler
 
 
 def run_with_progress(jobs: "list[Job]", enlarge: "Enlarge", settings: "Settings") -> "list[Outcome]":
-    """Do the jobs under two bars: all pictures with the time left, and the tiles of the picture at hand."""
+    """Do the jobs under two bars: all images with the time left, and the tiles of the image at hand."""
     from realsr_mod.inference.batch import run_jobs
 
     columns = (
@@ -143,23 +143,23 @@ def run_with_progress(jobs: "list[Job]", enlarge: "Enlarge", settings: "Settings
     )
     outcomes = []
     with Progress(*columns, console=console) as progress:
-        pictures = progress.add_task("pictures", total=len(jobs), count=f"0/{len(jobs)}")
+        images = progress.add_task("photos", total=len(jobs), count=f"0/{len(jobs)}")
         tiles = progress.add_task("tiles", total=None, count="")
 
         def on_tile(number: int, done: int, total: int) -> None:
             progress.update(tiles, completed=done, total=total, count=f"{done}/{total}")
-            progress.update(pictures, completed=number + done / total)
+            progress.update(images, completed=number + done / total)
 
         for outcome in run_jobs(jobs, enlarge, settings, on_tile):
             outcomes.append(outcome)
-            progress.update(pictures, completed=len(outcomes), count=f"{len(outcomes)}/{len(jobs)}")
+            progress.update(images, completed=len(outcomes), count=f"{len(outcomes)}/{len(jobs)}")
             progress.reset(tiles, total=None, count="")
             progress.console.print(describe(outcome))
     return outcomes
 
 
 def describe(outcome: "Outcome") -> str:
-    """One line about a picture that is done."""
+    """One line about an image that is done."""
     source = escape(str(outcome.job.source))
     if outcome.failure:
         return f"[red]failed[/]  {source}: {escape(outcome.failure)}"

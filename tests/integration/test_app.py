@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from realsr_mod.inference.image_io import read_picture
+from realsr_mod.images.read import read_image
 from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.methods.mmrealsr.network import MMRealSRNet
 from realsr_mod.weights.release import save_model
@@ -35,7 +35,7 @@ def models(tmp_path_factory) -> Path:
     torch.manual_seed(0)
     root = tmp_path_factory.mktemp("secret_server_folder")
     network = MMRealSRNet(**MMREALSR)
-    for parameter in network.modulation.parameters():  # initialised so small that sliders would hardly show
+    for parameter in network.modulation.parameters():  # initialized so small that sliders would hardly show
         torch.nn.init.normal_(parameter, std=0.3)
     save_model(network, root / "sliders" / "one", {"_target_": _target(MMRealSRNet), **MMREALSR}, {})
     save_model(KDSRNet(**KDSR), root / "plain" / "two", {"_target_": _target(KDSRNet), **KDSR}, {})
@@ -137,15 +137,15 @@ def test_upload_slider_and_download(page, tmp_path):
         assert f"{name} {shown:.2f}" in said
     first = downloaded(page, tmp_path)
     assert first.name == "my photo_x2.png"
-    before = read_picture(first).pixels_HWC.astype(int)
+    before = read_image(first).pixels_HWC.astype(int)
     assert before.shape == (80, 120, 3)
     set_slider(page, "noise", 1)
     status(page, "noise 1.00")
-    after = read_picture(downloaded(page, tmp_path)).pixels_HWC
+    after = read_image(downloaded(page, tmp_path)).pixels_HWC
     assert np.abs(after - before).max() > 0
     page.click("#reset")
     status(page, re.search(r"noise [\d.]+", said)[0])
-    np.testing.assert_array_equal(read_picture(downloaded(page, tmp_path)).pixels_HWC, before)
+    np.testing.assert_array_equal(read_image(downloaded(page, tmp_path)).pixels_HWC, before)
 
 
 def test_divider_can_be_dragged(page):
@@ -153,7 +153,7 @@ def test_divider_can_be_dragged(page):
     status(page, "128×128 → 256×256")
     assert page.locator("#view img").count() == 2
     page.wait_for_function("() => [...document.querySelectorAll('#view img')].every(i => i.complete && i.naturalWidth)")
-    page.wait_for_timeout(500)  # the divider moves once more, to the middle of the loaded pictures
+    page.wait_for_timeout(500)  # the divider moves once more, to the middle of the loaded images
     handle = page.locator("#view .outer").first
     box = handle.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -179,7 +179,7 @@ def test_sliders_appear_only_for_models_that_have_them(page):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("notes.png", b"I am a text", "not a PNG, JPEG, WebP, TIFF or BMP picture"),
+        ("notes.png", b"I am a text", "not a PNG, JPEG, WebP, TIFF or BMP photo"),
         ("half.png", PHOTO[:2000], "truncated or damaged"),
         ("empty.png", b"", "the file is empty"),
         ("wide.png", png(np.zeros((300, 300, 3), np.uint8)), "300x300 pixels, the limit is 0.05 megapixels"),

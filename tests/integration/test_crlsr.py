@@ -5,10 +5,9 @@ import json
 
 import onnx
 import torch
-from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
-from realsr_mod.export import export
+from realsr_mod.export import Format, write
 
 TINY = (
     "network.channels=4",
@@ -44,9 +43,8 @@ def test_two_processes_train_five_parts_and_release_two(run, tmp_path):
     weights = load_file(folder / "model" / "model.safetensors")
     assert {name.split(".")[0] for name in weights} == {"remover", "restorer"}
 
-    settings = {"model": str(folder), "output": str(tmp_path / "out"), "wrapper": "params"}
-    for kind in ("safetensors", "onnx"):
-        export(OmegaConf.create({"format": kind, **settings}))
+    for kind in (Format.safetensors, Format.onnx):
+        write(folder, kind, tmp_path / "out")
     assert load_file(tmp_path / "out" / "model.safetensors").keys() == weights.keys()
     stored = {tensor.name for tensor in onnx.load(tmp_path / "out" / "model.onnx").graph.initializer}
     stored = {name.removeprefix("network.") for name in stored if name.startswith("network.")}

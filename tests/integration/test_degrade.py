@@ -50,7 +50,7 @@ def test_draw_depends_on_name_and_seed_alone(photos, tmp_path):
     assert not np.array_equal(pixels(tmp_path / "other/näh.png"), together)
 
 
-def test_one_pictures_degradation_is_applied_to_another_of_other_size(photos, tmp_path):
+def test_one_images_degradation_is_applied_to_another_of_other_size(photos, tmp_path):
     degrade(photos / "trip/cup.jpg", "-o", tmp_path / "LR", "--degradation", "classic_aniso", "--save-params")
     params = tmp_path / "LR/cup.safetensors"
     done = degrade(photos / "näh.png", "-o", tmp_path / "LR", "--params", params, "--scale", 2)
@@ -58,7 +58,7 @@ def test_one_pictures_degradation_is_applied_to_another_of_other_size(photos, tm
     assert pixels(tmp_path / "LR/näh.png").shape == (32, 41, 3)
 
 
-def test_regions_of_one_picture_are_saved_and_given_to_another(photos, tmp_path):
+def test_regions_of_one_image_are_saved_and_given_to_another(photos, tmp_path):
     done = degrade(photos / "näh.png", "-o", tmp_path / "LR", "--degradation", "spatial_classic", "--save-params")
     assert done.exit_code == 0, done.output
     params = tmp_path / "LR/näh.safetensors"
@@ -70,12 +70,12 @@ def test_regions_of_one_picture_are_saved_and_given_to_another(photos, tmp_path)
     assert pixels(tmp_path / "again/cup.png").shape == (20, 20, 3)
 
 
-def test_bad_pictures_are_named_and_the_others_done(photos, tmp_path):
-    (photos / "broken.png").write_bytes(b"no picture")
+def test_bad_images_are_named_and_the_others_done(photos, tmp_path):
+    (photos / "broken.png").write_bytes(b"no photo")
     Image.fromarray(data.coffee()[:3, :9]).save(photos / "tiny.png")
     done = degrade(photos, photos / "missing.png", "-o", tmp_path / "LR", "--degradation", "bicubic")
     assert done.exit_code == 1
-    assert "3 of 5 pictures failed" in done.output
+    assert "3 of 5 photos failed" in done.output
     summary = done.output.split("failed:")[-1]
     for name in ("broken.png", "tiny.png: 9x3 pixels are too few", "missing.png"):
         assert name in summary
@@ -90,7 +90,7 @@ def test_photo_is_never_replaced(photos):
     assert (photos / "näh.png").read_bytes() == before
 
 
-def test_pictures_of_one_name_all_get_results_and_keep_their_draws(photos, tmp_path):
+def test_images_of_one_name_all_get_results_and_keep_their_draws(photos, tmp_path):
     (tmp_path / "other").mkdir()
     Image.fromarray(data.coffee()[:48, :48]).save(tmp_path / "other" / "näh.png")
     arguments = (photos / "näh.png", tmp_path / "other", "-o", tmp_path / "LR")
@@ -107,7 +107,7 @@ def test_nothing_beside_a_photo_is_replaced(photos, existing):
     (photos / "trip" / existing).write_bytes(b"mine")
     done = degrade(photos / "trip/cup.jpg", photos / "näh.png", "-o", photos / "trip", "--save-params")
     assert done.exit_code == 1
-    assert "1 of 2 pictures failed" in done.output
+    assert "1 of 2 photos failed" in done.output
     assert f"{existing} exists beside the photos and may be one of yours; give -o another folder" in done.output
     assert (photos / "trip" / existing).read_bytes() == b"mine"
     assert pixels(photos / "trip" / "näh.png").shape == (16, 20, 3)

@@ -11,7 +11,7 @@ from PIL import Image
 from skimage import data
 
 from realsr_mod.inference.upscaler import Upscaler
-from realsr_mod.runs import newest_model
+from realsr_mod.weights.locate import newest_model
 from realsr_mod.weights.release import read_config
 
 ADAPT_TINY = [item for item in TINY if not item.startswith("data.val_draws")]
@@ -36,7 +36,7 @@ def only(folder, pattern):
 
 
 @pytest.mark.slow
-def test_from_pairs_to_a_larger_picture(run, tmp_path, pairs):
+def test_from_pairs_to_a_larger_image(run, tmp_path, pairs):
     done = run("train", "experiment=drtl_relation", *RELATION_TINY)
     relation = only(tmp_path, "runs/drtl_relation/*")
     assert 0 <= json.loads((relation / "summary.json").read_text())["accuracy"] <= 1

@@ -52,7 +52,7 @@ def test_two_networks_side_by_side_in_a_page_that_needs_no_network(run, tmp_path
     assert (rows[6]["blur"], rows[6]["noise"]) == ("2", "")
     assert {"e0", "e3", "taken_for"} <= rows[0].keys()
     assert Image.open(folder / "srresnet_rb4.png").width > 1000
-    assert "it was shown the true picture" in (folder / "report.html").read_text()
+    assert "it was shown the true image" in (folder / "report.html").read_text()
     check_in_browser(folder / "report.html")
 
 
@@ -71,20 +71,20 @@ def check_in_browser(page_path):
         page.wait_for_function("() => window.Bokeh && Bokeh.documents.length && Bokeh.documents[0].is_idle")
         hovered = page.evaluate(HOVER_FIRST_DOT)
         page.mouse.move(*hovered)
-        page.wait_for_function(TOOLTIP_PICTURE)
+        page.wait_for_function(TOOLTIP_IMAGE)
         assert not failures
         assert all(url.startswith(("file:", "data:", "blob:")) for url in fetched)
         browser.close()
 
 
-# Where on the screen the first dot of the first plot is; and whether a tooltip shows a picture, inside its shadow DOM.
+# Where on the screen the first dot of the first plot is; and whether a tooltip shows an image, inside its shadow DOM.
 HOVER_FIRST_DOT = """() => {
   const plot = Bokeh.index.roots[0];
   plot.el.scrollIntoView();
   const {x0, y0} = plot.model.renderers[0].data_source.data, box = plot.el.getBoundingClientRect();
   return [box.left + plot.frame.x_scale.compute(x0[0]), box.top + plot.frame.y_scale.compute(y0[0])];
 }"""
-TOOLTIP_PICTURE = """() => {
+TOOLTIP_IMAGE = """() => {
   const deep = root => [...root.querySelectorAll("*")].flatMap(e => [e, ...(e.shadowRoot ? deep(e.shadowRoot) : [])]);
   return deep(document).some(e => e.tagName == "IMG" && e.src.startsWith("data:image/webp") && e.width == 128
     && e.closest(".strip") == null && e.getBoundingClientRect().width > 0);

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 
-from realsr_mod.export import export
+from realsr_mod.export import Format, write
 from realsr_mod.networks.rrdb import RRDBNet
 from realsr_mod.weights.release import load_model, save_model
 
@@ -27,20 +26,14 @@ def model(tmp_path):
     return tmp_path
 
 
-def config(model, **settings):
-    return OmegaConf.create(
-        {"model": str(model), "format": "safetensors", "output": None, "wrapper": "params"} | settings
-    )
-
-
-@pytest.mark.parametrize("wrapper", ["params", None])
+@pytest.mark.parametrize("wrapper", ["params", ""])
 @torch.no_grad()
 def test_official_and_back(model, wrapper):
-    path = export(config(model, format="official", wrapper=wrapper))
+    path = write(model, Format.official, wrapper=wrapper)
     assert path == model / "export" / "model.pth"
     content = torch.load(path, weights_only=True)
     assert "conv_first.weight" in (content[wrapper] if wrapper else content)
-    back = export(config(path, output=str(model / "back")))
+    back = write(path, Format.safetensors, model / "back")
     expected = load_model(model)(LR)
     torch.testing.assert_close(load_model(path)(LR), expected)
     torch.testing.assert_close(load_model(back)(LR), expected)
@@ -48,21 +41,27 @@ def test_official_and_back(model, wrapper):
 
 @torch.no_grad()
 def test_checkpoints_of_one_folder_are_exported_side_by_side(model):
-    source = export(config(model, format="official"))
+    source = write(model, Format.official)
     for name in ("A", "B.v2"):
         (model / f"{name}.pth").write_bytes(source.read_bytes())
-        path = export(config(model / f"{name}.pth"))
+        path = write(model / f"{name}.pth", Format.safetensors)
         assert path == model / "export" / name / "model.safetensors"
         torch.testing.assert_close(load_model(path)(LR), load_model(model)(LR))
 
 
-def test_unknown_format_is_refused(model):
-    with pytest.raises(ValueError, match="format must be safetensors, onnx, official, got 'pickle'"):
-        export(config(model, format="pickle"))
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--format", "pickle"], "'pickle' is not one of 'safetensors', 'onnx', 'official'"), (["no=1"], "takes options")],
+)
+def test_what_is_not_understood_is_answered_in_a_sentence(model, run, arguments, said):
+    done = run("export", *arguments, check=False, cwd=model)
+    assert done.returncode != 0
+    assert said in " ".join(done.stdout.replace("│", " ").split())
+    assert "Traceback" not in done.stdout
 
 
 def test_the_real_command(model):
-    command = [sys.executable, "-m", "realsr_mod.export", f"model={model}", f"output={model / 'out'}"]
+    command = [sys.executable, "-m", "realsr_mod.export", str(model), "-o", str(model / "out")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=model)
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (model / "out").iterdir()) == ["config.json", "model.safetensors"]

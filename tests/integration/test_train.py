@@ -34,7 +34,7 @@ def test_main_job_trains_a_teacher_then_a_student_and_leaves_everything(run, tmp
     assert 20 < summary["bicubic_psnr_y"] < 40
     assert (student / summary["model"]).is_file()
     assert load_model(student)(torch.rand(1, 3, 8, 8)).shape == (1, 3, 32, 32)
-    assert Image.open(student / "pictures" / "latest.png").width > 4 * 64
+    assert Image.open(student / "images" / "latest.png").width > 4 * 64
     assert f"{summary['psnr_y']:.2f}" in first.stdout
     assert "val/bicubic_psnr_y" in (student / "metrics.csv").read_text()
 
@@ -42,13 +42,13 @@ def test_main_job_trains_a_teacher_then_a_student_and_leaves_everything(run, tmp
     assert str(teacher.relative_to(tmp_path)) in second.stdout
     assert len(list(tmp_path.glob("runs/kdsr_teacher/*"))) == 1
 
-    run("evaluate", f"model={student}", f"data.root={student / 'pictures'}", "protocol=bicubic", "output=figures.json")
+    run("evaluate", f"model={student}", f"data.root={student / 'images'}", "protocol=bicubic", "output=figures.json")
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert {row["condition"] for row in figures["summary"]} == {"no blur", "mean"}
     assert figures["protocol"] == "bicubic"
     assert figures["sha256"] == json.loads((student / "model" / "config.json").read_text())["sha256"]
-    width, height = Image.open(student / "pictures" / "latest.png").size
-    assert figures["pictures"][0]["megapixels"] == pytest.approx(width // 4 * 4 * (height // 4 * 4) / 1e6)
+    width, height = Image.open(student / "images" / "latest.png").size
+    assert figures["images"][0]["megapixels"] == pytest.approx(width // 4 * 4 * (height // 4 * 4) / 1e6)
 
 
 @pytest.mark.slow
@@ -132,7 +132,7 @@ def test_two_processes_validate_as_one(run, tmp_path):
     from hydra import compose, initialize_config_dir
     from hydra.utils import instantiate
 
-    from realsr_mod.config import CONF_DIR
+    from realsr_mod.runtime.config import CONF_DIR
 
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         data = instantiate(compose("train", overrides=TINY).data)
@@ -177,4 +177,4 @@ def test_wandb_logs_offline_where_nobody_is_logged_in(run, tmp_path, monkeypatch
     done = run("train", "experiment=kdsr_student", "teacher=null", *TINY, "logger=wandb")
     assert "logging offline" in done.stdout
     offline = only(tmp_path, "runs/kdsr_student/*/wandb/offline-run-*")
-    assert list(offline.rglob("val/pictures*.png"))
+    assert list(offline.rglob("val/images*.png"))

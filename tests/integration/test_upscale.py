@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+from realsr_mod.images.read import read_image
 from realsr_mod.inference import batch
-from realsr_mod.inference.image_io import read_picture
 from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.methods.mmrealsr.network import MMRealSRNet
 from realsr_mod.upscale import app
@@ -28,7 +28,7 @@ def models(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("models")
     save_model(KDSRNet(**KDSR), root / "kdsr" / "model", {"_target_": _target(KDSRNet), **KDSR}, {})
     network = MMRealSRNet(**MMREALSR)
-    for parameter in network.modulation.parameters():  # initialised so small that sliders would hardly show
+    for parameter in network.modulation.parameters():  # initialized so small that sliders would hardly show
         torch.nn.init.normal_(parameter, std=0.3)
     torch.nn.init.normal_(network.restorer.to_rgb.weight, std=0.01)
     torch.nn.init.constant_(network.restorer.to_rgb.bias, 0.5)  # neither black nor white, where sliders do not show
@@ -62,7 +62,7 @@ def test_folder_with_odd_names_keeps_structure_and_formats(models, photos, tmp_p
     assert code == 0, output
     made = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*"))
     assert made == ["a b.jpg.jpg", "a b.png.png", "Ütrecht/grey.v2.png"]
-    assert read_picture(tmp_path / "out" / "Ütrecht" / "grey.v2.png").pixels_HWC.shape == (40, 60, 1)
+    assert read_image(tmp_path / "out" / "Ütrecht" / "grey.v2.png").pixels_HWC.shape == (40, 60, 1)
     assert "model: " in output
 
 
@@ -74,14 +74,14 @@ def test_results_are_kept_unless_overwritten(models, photos, tmp_path):
     assert "kept" in output
     code, output = run(*arguments, "--overwrite")
     assert code == 0, output
-    assert read_picture(tmp_path / "a b.png").pixels_HWC.shape == (40, 60, 3)
+    assert read_image(tmp_path / "a b.png").pixels_HWC.shape == (40, 60, 3)
 
 
 def test_failures_are_listed_and_the_others_done(models, photos, tmp_path):
     (photos / "broken.png").write_bytes(b"")
     code, output = run(photos, tmp_path / "missing.png", "-o", tmp_path / "out", "--model", models / "kdsr")
     assert code == 1
-    ending = output[output.index("2 of 5 pictures failed") :]
+    ending = output[output.index("2 of 5 photos failed") :]
     assert "broken.png: the file is empty" in ending
     assert "missing.png: no such file" in ending
     assert len([path for path in (tmp_path / "out").rglob("*") if path.is_file()]) == 3
@@ -94,7 +94,7 @@ def test_sliders_change_the_result(models, photos, tmp_path):
             photos / "a b.png", "-o", tmp_path / str(noise), "--model", models / "mm", "--noise", noise, "--blur", 0.3
         )
         assert code == 0, output
-        results.append(read_picture(tmp_path / str(noise) / "a b.png").pixels_HWC.astype(int))
+        results.append(read_image(tmp_path / str(noise) / "a b.png").pixels_HWC.astype(int))
     assert np.abs(results[0] - results[1]).max() > 0
 
 
@@ -112,8 +112,8 @@ def test_outscale_format_and_comparison(models, photos, tmp_path):
         "--compare",
     )
     assert code == 0, output
-    assert read_picture(tmp_path / "a b.webp").pixels_HWC.shape == (30, 45, 3)
-    comparison = read_picture(tmp_path / "a b_compare.png").pixels_HWC
+    assert read_image(tmp_path / "a b.webp").pixels_HWC.shape == (30, 45, 3)
+    comparison = read_image(tmp_path / "a b_compare.png").pixels_HWC
     assert comparison.shape == (30, 45 + 8 + 45, 3)
     np.testing.assert_array_equal(comparison[:, 45:53], 255)
 
@@ -126,14 +126,14 @@ def test_a_photo_is_never_replaced_by_its_result(models, photos):
     assert (photos / "a b.jpg").read_bytes() == before
 
 
-def test_pictures_of_one_name_all_get_results(models, photos, tmp_path):
+def test_images_of_one_name_all_get_results(models, photos, tmp_path):
     other = tmp_path / "other" / "a b.png"
     other.parent.mkdir()
     Image.new("RGB", (8, 9)).save(other)
     code, output = run(photos / "a b.png", other, "-o", tmp_path / "out", "--model", models / "kdsr")
     assert code == 0, output
-    assert read_picture(tmp_path / "out" / "my photos" / "a b.png").pixels_HWC.shape == (40, 60, 3)
-    assert read_picture(tmp_path / "out" / "other" / "a b.png").pixels_HWC.shape == (18, 16, 3)
+    assert read_image(tmp_path / "out" / "my photos" / "a b.png").pixels_HWC.shape == (40, 60, 3)
+    assert read_image(tmp_path / "out" / "other" / "a b.png").pixels_HWC.shape == (18, 16, 3)
 
 
 def test_results_may_go_to_a_folder_above_the_photos(models, photos, tmp_path):
@@ -152,7 +152,7 @@ def test_a_wrong_suffix_does_not_replace_what_lies_there(models, tmp_path):
     assert "kept" in output
     code, output = run(*arguments, "--overwrite")
     assert code == 0, output
-    assert read_picture(tmp_path / "p.webp").pixels_HWC.shape == (18, 16, 3)
+    assert read_image(tmp_path / "p.webp").pixels_HWC.shape == (18, 16, 3)
 
 
 def test_another_photo_is_never_replaced(models, tmp_path):
@@ -173,7 +173,7 @@ def test_a_missing_comparison_is_made_for_the_result_that_exists(models, photos,
     code, output = run(*arguments)
     assert (code, (tmp_path / "a b.png").read_bytes()) == (0, before), output
     assert "a b_compare.png was missing and is written" in output
-    comparison = read_picture(tmp_path / "a b_compare.png").pixels_HWC
+    comparison = read_image(tmp_path / "a b_compare.png").pixels_HWC
     assert comparison.shape == (40, 60 + 8 + 60, 3)
     np.testing.assert_array_equal(comparison[:, 68:], np.broadcast_to([255, 0, 0], (40, 60, 3)))
 
@@ -188,14 +188,14 @@ def test_unreadable_results_and_old_comparisons_are_kept(models, photos, tmp_pat
     code, output = run(*arguments)
     assert (code, (tmp_path / "a b_compare.png").read_bytes()) == (0, b"mine")
     assert "a b_compare.png exists and was kept" in output
-    assert read_picture(tmp_path / "a b.png").pixels_HWC.shape == (40, 60, 3)
+    assert read_image(tmp_path / "a b.png").pixels_HWC.shape == (40, 60, 3)
 
 
 def test_interrupted_write_leaves_nothing_behind(models, photos, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(batch, "write_picture", fail)
+    monkeypatch.setattr(batch, "write_image", fail)
     code, output = run(photos / "a b.png", "-o", tmp_path / "out", "--model", models / "kdsr")
     assert code == 1
     assert "No space left on device" in output

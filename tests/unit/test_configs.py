@@ -6,10 +6,10 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from realsr_mod.config import CONF_DIR
 from realsr_mod.data.datamodule import SRDataModule
-from realsr_mod.entry import experiments
-from realsr_mod.types import Estimator
+from realsr_mod.networks.base import Estimator
+from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.runtime.hydra_command import experiments
 
 
 def compose_train(*overrides):

@@ -7,8 +7,8 @@ from realsr_mod.metrics import PSNRY, SSIMY, psnr_y, rgb_to_y, ssim_y
 @pytest.fixture
 def pair(golden):
     tensors, metadata = golden("image_ops_a")
-    pictures = [tensors[name].permute(2, 0, 1)[None].float() / 255 for name in ("up4_uint8", "image")]
-    return *pictures, metadata, tensors
+    images = [tensors[name].permute(2, 0, 1)[None].float() / 255 for name in ("up4_uint8", "image")]
+    return *images, metadata, tensors
 
 
 def test_luma_is_bt601(pair):
@@ -22,14 +22,14 @@ def test_psnr_and_ssim_equal_the_literature(pair):
     assert ssim_y(upscaled, image, border=4).item() == pytest.approx(metadata["ssim_y"], abs=1e-4)
 
 
-def test_pictures_are_rounded_to_8_bits_and_clipped(pair):
+def test_images_are_rounded_to_8_bits_and_clipped(pair):
     upscaled, image, *_ = pair
     nudged = upscaled + 0.4 / 255
     nudged[upscaled == 1] = 1.7
     assert torch.equal(psnr_y(nudged, image, 4), psnr_y(upscaled, image, 4))
 
 
-def test_metric_is_the_mean_over_pictures_of_any_size(pair):
+def test_metric_is_the_mean_over_images_of_any_size(pair):
     upscaled, image, *_ = pair
     parts = [(upscaled, image), (upscaled[..., :64, :80], image[..., :64, :80])]
     for metric, function in ((PSNRY(4), psnr_y), (SSIMY(4), ssim_y)):
@@ -39,11 +39,11 @@ def test_metric_is_the_mean_over_pictures_of_any_size(pair):
         assert metric.compute().item() == pytest.approx(expected, rel=1e-9)
 
 
-def test_too_small_a_picture_is_named():
-    with pytest.raises(ValueError, match=r"16x18 picture is too small"):
+def test_too_small_a_image_is_named():
+    with pytest.raises(ValueError, match=r"16x18 image is too small"):
         psnr_y(torch.rand(1, 3, 16, 18), torch.rand(1, 3, 16, 18), border=4)
 
 
-def test_equal_pictures_have_a_finite_figure(pair):
+def test_equal_images_have_a_finite_figure(pair):
     _, image, *_ = pair
     assert psnr_y(image, image, 4).item() == pytest.approx(100)

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from realsr_mod.data.images import find_images, image_size, read_rgb
 from realsr_mod.data.photos import embedded_photos
+from realsr_mod.images.find import find_images
+from realsr_mod.images.read import image_size
+from realsr_mod.images.rgb import read_rgb
 
 
 @dataclass(frozen=True)
@@ -20,14 +22,14 @@ class Contents:
 
     hr_M3HW: Tensor
     names: list[str]
-    photo_M: np.ndarray
+    source_M: np.ndarray
 
     def __len__(self) -> int:
         return len(self.names)
 
     @property
-    def num_photos(self) -> int:
-        return len(np.unique(self.photo_M))
+    def num_sources(self) -> int:
+        return len(np.unique(self.source_M))
 
 
 def load_contents(root: str | Path | None = None, crop_px: int = 96, count: int = 100) -> Contents:
@@ -50,22 +52,22 @@ def load_contents(root: str | Path | None = None, crop_px: int = 96, count: int 
     if len(large) < 2:
         raise ValueError(f"{len(large)} of {len(paths)} photos hold {crop_px}x{crop_px} pixels; at least 2 must")
     chosen = [large[i] for i in np.unique(np.linspace(0, len(large) - 1, min(count, len(large))).round().astype(int))]
-    crops, names, photos = [], [], []
-    for photo, path in enumerate(chosen):
-        picture = read_rgb(path)
-        corners = central_corners(*picture.shape[:2], crop_px)[: count // len(chosen)]
+    crops, names, sources = [], [], []
+    for source, path in enumerate(chosen):
+        image = read_rgb(path)
+        corners = central_corners(*image.shape[:2], crop_px)[: count // len(chosen)]
         for number, (top, left) in enumerate(corners, start=1):
-            crops.append(np.ascontiguousarray(picture[top : top + crop_px, left : left + crop_px]))
+            crops.append(np.ascontiguousarray(image[top : top + crop_px, left : left + crop_px]))
             names.append(path.name if len(corners) == 1 else f"{path.name} ({number})")
-            photos.append(photo)
+            sources.append(source)
     hr = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 255
-    return Contents(hr.contiguous(), names, np.array(photos))
+    return Contents(hr.contiguous(), names, np.array(sources))
 
 
 def central_corners(height: int, width: int, side: int) -> list[tuple[int, int]]:
-    """(top, left) of all squares of a centred grid that fills a picture, nearest to its centre first."""
+    """(top, left) of all squares of a centred grid that fills an image, nearest to its centre first."""
     rows, columns = height // side, width // side
     top, left = (height - rows * side) // 2, (width - columns * side) // 2
     corners = [(top + r * side, left + c * side) for r in range(rows) for c in range(columns)]
-    centre = ((height - side) / 2, (width - side) / 2)
-    return sorted(corners, key=lambda corner: ((corner[0] - centre[0]) ** 2 + (corner[1] - centre[1]) ** 2, corner))
+    center = ((height - side) / 2, (width - side) / 2)
+    return sorted(corners, key=lambda corner: ((corner[0] - center[0]) ** 2 + (corner[1] - center[1]) ** 2, corner))

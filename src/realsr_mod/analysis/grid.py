@@ -1,6 +1,6 @@
 """The same contents under a grid of fixed degradations, so that nothing else differs between the groups.
 
-Legend: M contents, K conditions, N = K M pictures, condition by condition; H and W the high-resolution size, h and w
+Legend: M contents, K conditions, N = K M images, condition by condition; H and W the high-resolution size, h and w
 the low-resolution one.
 """
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from realsr_mod.analysis.contents import Contents
-from realsr_mod.degradations.base import Degradation, Params
+from realsr_mod.degradations.base import ChainDegradation, DegradationOp, Params
 from realsr_mod.degradations.blur import GaussianBlur
 from realsr_mod.degradations.jpeg import JPEG
 from realsr_mod.degradations.noise import GaussianNoise, Quantize
@@ -27,7 +27,7 @@ class Condition:
     """A degradation of given levels. `levels` maps a kind to its level; none: bicubic downscaling alone.
 
     Kinds: `blur`, the width of a Gaussian in HR pixels; `noise`, the standard deviation of white noise on the LR
-    picture in 1/255 units; `jpeg`, the quality of the compressed LR picture. They happen in this order.
+    image in 1/255 units; `jpeg`, the quality of the compressed LR image. They happen in this order.
     """
 
     levels: Mapping[str, float] = field(default_factory=dict)
@@ -48,9 +48,9 @@ class Condition:
         parts = [text.format(self.levels[kind]) for kind, text in SHOWN.items() if kind in self.levels]
         return " + ".join(parts) or CLEAN
 
-    def degradation(self, scale: int, kernel_size: int = 21) -> Degradation:
+    def degradation(self, scale: int, kernel_size: int = 21) -> ChainDegradation:
         """The pipeline that this condition needs, of the same ops that training uses."""
-        ops = {}
+        ops: dict[str, DegradationOp] = {}
         if "blur" in self.levels:
             ops["blur"] = GaussianBlur(kernel_size)
         ops["down"] = Downscale(scale)
@@ -59,10 +59,10 @@ class Condition:
         ops["quantize"] = Quantize()
         if "jpeg" in self.levels:
             ops["jpeg"] = JPEG()
-        return Degradation(scale, **ops)
+        return ChainDegradation(scale, **ops)
 
     def params(self, seeds_M: Tensor) -> Params:
-        """The pipeline's params for pictures whose noise patterns have the seeds `seeds_M` (M,) int64."""
+        """The pipeline's params for images whose noise patterns have the seeds `seeds_M` (M,) int64."""
         batch = seeds_M.shape
         params: Params = {}
         if "blur" in self.levels:
@@ -98,10 +98,10 @@ class DegradationGrid:
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """N degraded pictures and what each one is.
+class DegradedImages:
+    """N degraded images and what each one is.
 
-    `contents` and `conditions` are what they were made of; the arrays (N,) say for each picture which ones.
+    `contents` and `conditions` are what they were made of; the arrays (N,) say for each image which ones.
     """
 
     lr_N3hw: Tensor
@@ -111,7 +111,7 @@ class Pictures:
     content_N: np.ndarray
 
     @classmethod
-    def make(cls, contents: Contents, grid: DegradationGrid, scale: int, seed: int = 0) -> "Pictures":
+    def make(cls, contents: Contents, grid: DegradationGrid, scale: int, seed: int = 0) -> "DegradedImages":
         """All contents under all conditions of a grid."""
         lr = grid.degrade(contents.hr_M3HW, scale, seed)
         kinds, count = lr.shape[:2]
@@ -132,9 +132,9 @@ class Pictures:
         return [str(condition) for condition in self.conditions]
 
     @property
-    def photo_N(self) -> np.ndarray:
-        """The photo that each picture was cut out of."""
-        return self.contents.photo_M[self.content_N]
+    def source_N(self) -> np.ndarray:
+        """The photo that each image was cut out of."""
+        return self.contents.source_M[self.content_N]
 
     @property
     def clean(self) -> int | None:

@@ -1,6 +1,6 @@
 """Many-dimensional features on a plane: PCA, then t-SNE or UMAP.
 
-Legend: N pictures, D the length of a feature, P principal components.
+Legend: N images, D the length of a feature, P principal components.
 """
 
 import numpy as np

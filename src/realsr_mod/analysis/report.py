@@ -1,6 +1,6 @@
 """The report: one HTML file with everything in it, which opens without a network.
 
-Legend: N pictures, K conditions.
+Legend: N images, K conditions.
 """
 
 import base64
@@ -20,29 +20,29 @@ from PIL import Image
 from torch import Tensor
 
 import realsr_mod
-from realsr_mod.analysis.grid import Pictures
-from realsr_mod.analysis.plots import condition_colours, content_colours
+from realsr_mod.analysis.grid import DegradedImages
+from realsr_mod.analysis.plots import condition_colors, content_colors
 from realsr_mod.analysis.study import Study
-from realsr_mod.pictures import to_uint8
+from realsr_mod.images.tensors import to_uint8
 
 TOOLS = "pan,wheel_zoom,box_zoom,lasso_select,tap,reset,save"
 HOVER = """
 <div style="width:132px; font-size:12px; color:#222">
-  <img src="@picture" width="128" height="128" style="image-rendering:pixelated; display:block">
+  <img src="@image" width="128" height="128" style="image-rendering:pixelated; display:block">
   <b>@condition</b><br>@content
 </div>
 """
 
 
-def data_uri(picture_3HW: Tensor) -> str:
-    """A picture as text that a browser shows: lossless WebP."""
+def data_uri(image_3HW: Tensor) -> str:
+    """An image as text that a browser shows: lossless WebP."""
     buffer = io.BytesIO()
-    Image.fromarray(to_uint8(picture_3HW)).save(buffer, "WEBP", lossless=True)
+    Image.fromarray(to_uint8(image_3HW)).save(buffer, "WEBP", lossless=True)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def write_report(path: Path, studies: Sequence[Study], title: str, settings: dict[str, Any]) -> Path:
-    """Write the studies of one or more networks as one HTML file. Networks of one scale share the pictures.
+    """Write the studies of one or more networks as one HTML file. Networks of one scale share the images.
 
     Args:
         path: the file.
@@ -53,22 +53,22 @@ def write_report(path: Path, studies: Sequence[Study], title: str, settings: dic
     sources: dict[int, ColumnDataSource] = {}
     plots = {}
     for number, study in enumerate(studies):
-        if id(study.pictures) not in sources:
-            sources[id(study.pictures)] = picture_source(study.pictures)
-        source = sources[id(study.pictures)]
+        if id(study.images) not in sources:
+            sources[id(study.images)] = image_source(study.images)
+        source = sources[id(study.images)]
         source.add(study.plane_N2[:, 0], f"x{number}")
         source.add(study.plane_N2[:, 1], f"y{number}")
         plots[f"degradation{number}"] = scatter_plot(study, number, source, by="degradation")
         plots[f"content{number}"] = scatter_plot(study, number, source, by="content")
     script, divisions = components(plots)
     template = Environment(loader=PackageLoader("realsr_mod.analysis", "."), autoescape=True, trim_blocks=True)
-    pictures = studies[0].pictures
+    images = studies[0].images
     html = template.get_template("report.html").render(
         title=title,
         settings=settings,
         version=realsr_mod.__version__,
         studies=studies,
-        strip=picture_strip(pictures),
+        strip=image_strip(images),
         scripts=Markup(Resources(mode="inline", components=["bokeh"]).render()),
         plot_script=Markup(script),
         plots={name: Markup(division) for name, division in divisions.items()},
@@ -79,22 +79,22 @@ def write_report(path: Path, studies: Sequence[Study], title: str, settings: dic
     return path
 
 
-def picture_source(pictures: Pictures) -> ColumnDataSource:
-    """One row per picture: the picture itself, its condition, its content, its colour by content."""
-    names = pictures.condition_names
-    colours = content_colours(len(pictures.contents))
+def image_source(images: DegradedImages) -> ColumnDataSource:
+    """One row per image: the image itself, its condition, its content, its colour by content."""
+    names = images.condition_names
+    colors = content_colors(len(images.contents))
     return ColumnDataSource(
         {
-            "picture": [data_uri(picture) for picture in pictures.lr_N3hw],
-            "condition": [names[index] for index in pictures.condition_N],
-            "content": [pictures.contents.names[index] for index in pictures.content_N],
-            "colour": [colours[index] for index in pictures.content_N],
+            "image": [data_uri(image) for image in images.lr_N3hw],
+            "condition": [names[index] for index in images.condition_N],
+            "content": [images.contents.names[index] for index in images.content_N],
+            "colour": [colors[index] for index in images.content_N],
         }
     )
 
 
 def scatter_plot(study: Study, number: int, source: ColumnDataSource, by: str) -> figure:
-    """Dots that show their picture under the mouse. All plots of a source select together."""
+    """Dots that show their image under the mouse. All plots of a source select together."""
     plot = figure(
         width=560 if by == "degradation" else 450,
         height=400,
@@ -110,10 +110,10 @@ def scatter_plot(study: Study, number: int, source: ColumnDataSource, by: str) -
     xy = {"x": f"x{number}", "y": f"y{number}", "source": source}
     if by == "degradation":
         items = []
-        names = study.pictures.condition_names
-        for name, colour in zip(names, condition_colours(study.pictures.conditions), strict=True):
+        names = study.images.condition_names
+        for name, color in zip(names, condition_colors(study.images.conditions), strict=True):
             view = CDSView(filter=GroupFilter(column_name="condition", group=name))
-            items.append(LegendItem(label=name, renderers=[plot.scatter(**xy, view=view, fill_color=colour, **look)]))
+            items.append(LegendItem(label=name, renderers=[plot.scatter(**xy, view=view, fill_color=color, **look)]))
         plot.add_layout(Legend(items=items, click_policy="hide", border_line_color=None), "right")
     else:
         plot.scatter(**xy, fill_color="colour", **look)
@@ -126,13 +126,13 @@ def scatter_plot(study: Study, number: int, source: ColumnDataSource, by: str) -
     return plot
 
 
-def picture_strip(pictures: Pictures, contents: int = 3) -> list[tuple[str, list[str]]]:
-    """A few contents under every condition: (condition, pictures) in the order of the conditions."""
-    chosen = np.unique(np.linspace(0, len(pictures.contents) - 1, contents).astype(int))
-    count = len(pictures.contents)
+def image_strip(images: DegradedImages, contents: int = 3) -> list[tuple[str, list[str]]]:
+    """A few contents under every condition: (condition, images) in the order of the conditions."""
+    chosen = np.unique(np.linspace(0, len(images.contents) - 1, contents).astype(int))
+    count = len(images.contents)
     return [
-        (name, [data_uri(pictures.lr_N3hw[index * count + content]) for content in chosen])
-        for index, name in enumerate(pictures.condition_names)
+        (name, [data_uri(images.lr_N3hw[index * count + content]) for content in chosen])
+        for index, name in enumerate(images.condition_names)
     ]
 
 

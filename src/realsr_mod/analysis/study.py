@@ -1,6 +1,6 @@
 """One network at one tap: its features, where they lie, and what can be read off them.
 
-Legend: N pictures, D the length of a feature, P principal components, K conditions.
+Legend: N images, D the length of a feature, P principal components, K conditions.
 """
 
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from realsr_mod.analysis.ddr import Probe, Separation, chi_from_clean, probe, separation, srga
-from realsr_mod.analysis.grid import Pictures
+from realsr_mod.analysis.grid import DegradedImages
+from realsr_mod.analysis.indices import Probe, Separation, chi_from_clean, probe, separation, srga
 from realsr_mod.analysis.projection import pca, to_plane
 
 AXES = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
@@ -24,19 +24,19 @@ class Study:
     Args:
         model: what the network is called.
         tap: where its features come from.
-        pictures: what it looked at.
+        images: what it looked at.
         features_ND, coordinates_NP, plane_N2: the features, their principal components, and their places on a plane.
         axes: what the plane's two axes are.
         by_coordinates: indices of the principal components, which have no randomness and no free choice.
         by_plane: indices of what is seen in the plane.
         linear, knn: distortion identification on unseen photos.
-        chi_K: CHI of each condition against clean pictures; srga_K: its SRGA score. NaN at clean; None without clean.
+        chi_K: CHI of each condition against clean images; srga_K: its SRGA score. NaN at clean; None without clean.
         sees_hr: the network is a teacher, which was shown the truth as well.
     """
 
     model: str
     tap: str
-    pictures: Pictures
+    images: DegradedImages
     features_ND: np.ndarray
     coordinates_NP: np.ndarray
     plane_N2: np.ndarray
@@ -56,21 +56,21 @@ class Study:
         figures |= {f"plane_{name}": value for name, value in asdict(self.by_plane).items()}
         figures |= {"linear": self.linear.accuracy, "knn": self.knn.accuracy, "chance": self.linear.chance}
         figures["confusion"] = self.linear.confusion_KK.tolist()
-        figures["conditions"] = self.pictures.condition_names
+        figures["conditions"] = self.images.condition_names
         for name, values in (("chi_from_clean", self.chi_K), ("srga", self.srga_K)):
             figures[name] = None if values is None else [None if np.isnan(value) else float(value) for value in values]
         return figures
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """One row per picture for a table: what it is, what the probe takes it for, its place, its features."""
-        pictures, names = self.pictures, self.pictures.condition_names
+        """One row per image for a table: what it is, what the probe takes it for, its place, its features."""
+        images, names = self.images, self.images.condition_names
         short = self.features_ND.shape[1] <= MOST_COLUMNS
         values, letter = (self.features_ND, "e") if short else (self.coordinates_NP, "pc")
-        for n in range(len(pictures)):
-            condition = pictures.conditions[pictures.condition_N[n]]
+        for n in range(len(images)):
+            condition = images.conditions[images.condition_N[n]]
             yield {
-                "content": pictures.contents.names[pictures.content_N[n]],
-                "photo": int(pictures.photo_N[n]),
+                "content": images.contents.names[images.content_N[n]],
+                "photo": int(images.source_N[n]),
                 "condition": str(condition),
                 **{kind: level for kind, level in condition.levels.items()},
                 "taken_for": names[self.linear.predicted_N[n]],
@@ -84,7 +84,7 @@ def study(
     model: str,
     tap: str,
     features_ND: np.ndarray,
-    pictures: Pictures,
+    images: DegradedImages,
     projection: str = "tsne",
     seed: int = 0,
     names: tuple[str, ...] = (),
@@ -94,8 +94,8 @@ def study(
 
     Args:
         model, tap: what to call them.
-        features_ND: one row per picture.
-        pictures: what the rows are features of.
+        features_ND: one row per image.
+        images: what the rows are features of.
         projection: how to get to a plane; see `to_plane`. Two-dimensional features are shown as they are.
         seed: of everything random.
         names: what the features' entries are called, if they have names, for example ("blur", "noise").
@@ -107,12 +107,12 @@ def study(
     as_they_are = features_ND.shape[1] <= 2
     plane = to_plane(features_ND if as_they_are else coordinates, projection, seed)
     axes = tuple(names[:2]) if as_they_are and names else (f"{AXES[projection]} 1", f"{AXES[projection]} 2")
-    condition, content, clean = pictures.condition_N, pictures.content_N, pictures.clean
-    probes = [probe(features_ND, condition, pictures.photo_N, kind, seed) for kind in ("linear", "knn")]
+    condition, content, clean = images.condition_N, images.content_N, images.clean
+    probes = [probe(features_ND, condition, images.source_N, kind, seed) for kind in ("linear", "knn")]
     return Study(
         model,
         tap,
-        pictures,
+        images,
         features_ND,
         coordinates,
         plane,

@@ -1,4 +1,4 @@
-"""Looking inside a network: what a module puts out while the network works on a picture.
+"""Looking inside a network: what a module puts out while the network works on an image.
 
 Legend: B batch, H and W the low-resolution size, s the scale.
 """
@@ -10,28 +10,25 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-EMBEDDING = "embedding"  # the tap that stands for what `embed` returns
+from realsr_mod.networks.base import EMBEDDING, Estimator, SRNetwork
 
 
-def default_taps(network: nn.Module) -> tuple[str, ...]:
+def default_taps(network: Estimator) -> tuple[str, ...]:
     """The taps to look at where nobody has named any.
 
     Raises ValueError for a network that has neither an embedding nor taps of its own.
     """
-    chosen = getattr(network, "default_taps", ())
-    if chosen:
-        return tuple(chosen)
-    if getattr(network, "embedding_dim", 0):
-        return (EMBEDDING,)
+    if network.default_taps:
+        return network.default_taps
     raise ValueError(
         f"{type(network).__name__} has no embedding and names no taps; say where to look by the path of a module, "
-        f"for example taps=[{_some_modules(network)[0]}]"
+        f"for example taps=[{next(iter(_some_modules(network)), 'PATH')}]"
     )
 
 
-def tap_paths(network: nn.Module, taps: Sequence[str]) -> dict[str, str]:
+def tap_paths(network: Estimator, taps: Sequence[str]) -> dict[str, str]:
     """The module path of each tap but `embedding`: a name that the network knows, or a path itself."""
-    known = getattr(network, "taps", {})
+    known = network.taps
     modules = dict(network.named_modules())
     paths = {}
     for tap in taps:
@@ -74,25 +71,24 @@ def recording(network: nn.Module, paths: Mapping[str, str]) -> Iterator[dict[str
 
 @torch.inference_mode()
 def features_at(
-    network: nn.Module, taps: Sequence[str], lr_B3HW: Tensor, hr: Tensor | None = None
+    network: Estimator, taps: Sequence[str], lr_B3HW: Tensor, hr: Tensor | None = None
 ) -> dict[str, Tensor]:
     """What the network computes at each tap, in the order of `taps`: tensors whose first axis is the batch.
 
-    The network restores the pictures only if a tap lies beyond its estimate of the degradation.
+    The network restores the images only if a tap lies beyond its estimate of the degradation.
 
     Args:
-        network: anything with `embed`; for taps in its restorer, also `restore`.
+        network: for taps in its restorer, an `SRNetwork`.
         taps: names that the network knows, paths of modules, or "embedding".
-        lr_B3HW: low-resolution pictures.
+        lr_B3HW: low-resolution images.
         hr: the truth (B, 3, sH, sW), for a teacher, which reads it as well.
     """
     paths = tap_paths(network, taps)
     with recording(network, paths) as seen:
-        sees_hr = getattr(network, "sees_hr", False)
-        embedding = network.embed(lr_B3HW, hr) if sees_hr else network.embed(lr_B3HW)
-        if paths.keys() - seen.keys() and hasattr(network, "restore"):
+        embedding = network.embed(lr_B3HW, hr)
+        if paths.keys() - seen.keys() and isinstance(network, SRNetwork):
             network.restore(lr_B3HW, embedding)
     missing = sorted(paths.keys() - seen.keys())
     if missing:
-        raise ValueError(f"{type(network).__name__} never runs {', '.join(missing)} on a picture; choose another tap")
+        raise ValueError(f"{type(network).__name__} never runs {', '.join(missing)} on an image; choose another tap")
     return {tap: embedding if tap == EMBEDDING else seen[tap] for tap in taps}

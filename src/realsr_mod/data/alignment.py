@@ -1,6 +1,6 @@
-"""Do the two pictures of a pair show the same, pixel for pixel? Measured, and if wanted mended, by known libraries.
+"""Do the two images of a pair show the same, pixel for pixel? Measured, and if wanted mended, by known libraries.
 
-Pictures are uint8 RGB, (H, W, 3) the large one and (h, w, 3) the small one; s is the scale.
+Images are uint8 RGB, (H, W, 3) the large one and (h, w, 3) the small one; s is the scale.
 """
 
 from collections.abc import Sequence
@@ -10,25 +10,25 @@ import cv2
 import numpy as np
 from skimage.registration import phase_cross_correlation
 
-LONGEST_PX = 1024  # pictures are shrunk to this before a shift is looked for
+LONGEST_PX = 1024  # images are shrunk to this before a shift is looked for
 MIN_QUADRANT_PX = 64  # smaller parts hold too little to find a shift by
 MIN_MATCHES = 12  # points that must agree on one transform
 RATIO = 0.75  # Lowe's: how much nearer the best match must be than the second
 
 
 class AlignmentError(ValueError):
-    """Two pictures could not be registered."""
+    """Two images could not be registered."""
 
 
 def misalignment_px(hr: np.ndarray, lr: np.ndarray) -> float:
     """By how many HR pixels the content of HR lies elsewhere than LR says.
 
-    Phase correlation of the luma at LR size, over the whole picture and over its quadrants: the larger of the whole
-    picture's shift and the median quadrant's, so that a turn or a zoom about the centre is seen too.
+    Phase correlation of the luma at LR size, over the whole image and over its quadrants: the larger of the whole
+    image's shift and the median quadrant's, so that a turn or a zoom about the centre is seen too.
     """
     shrink = min(1.0, LONGEST_PX / max(lr.shape[:2]))
     width, height = round(lr.shape[1] * shrink), round(lr.shape[0] * shrink)
-    large, small = (cv2.resize(_luma(picture), (width, height), interpolation=cv2.INTER_AREA) for picture in (hr, lr))
+    large, small = (cv2.resize(_luma(image), (width, height), interpolation=cv2.INTER_AREA) for image in (hr, lr))
     parts = [(slice(None), slice(None))]
     if min(height, width) >= 2 * MIN_QUADRANT_PX:
         rows, columns = ([slice(0, side // 2), slice(side // 2, None)] for side in (height, width))
@@ -57,7 +57,7 @@ def register(hr: np.ndarray, lr: np.ndarray, scale: int) -> tuple[np.ndarray, np
     grey_lr = _luma(lr)
     grey_hr = cv2.resize(_luma(hr), (width, height), interpolation=cv2.INTER_AREA)
     to_hr = _refined(grey_lr, grey_hr, _matched(grey_lr, grey_hr))
-    # Indices count pixels from the centre of the first; sizes scale positions counted from the picture's corner.
+    # Indices count pixels from the centre of the first; sizes scale positions counted from the image's corner.
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
     shrink_target = np.diag([1 / scale, 1 / scale, 1])
     enlarge_hr = np.diag([hr.shape[1] / width, hr.shape[0] / height, 1])
@@ -109,13 +109,13 @@ def _shared(
     top, bottom = max(y0, y1, 0) / scale, (min(y2, y3, height * scale - 1) + 1) / scale
     rows, columns = slice(int(np.ceil(top)), int(bottom)), slice(int(np.ceil(left)), int(right))
     if rows.start >= rows.stop or columns.start >= columns.stop:
-        raise AlignmentError("the pictures do not overlap")
+        raise AlignmentError("the images do not overlap")
     return rows, columns
 
 
 @dataclass(frozen=True)
-class ColourFit:
-    """How the colours of HR pictures relate to those of LR ones: lr = matrix @ [r, g, b, 1], all in 1/255 units."""
+class ColorFit:
+    """How the colours of HR images relate to those of LR ones: lr = matrix @ [r, g, b, 1], all in 1/255 units."""
 
     matrix: np.ndarray  # (3, 4)
     mean_difference: np.ndarray  # (3,) LR minus HR
@@ -124,11 +124,11 @@ class ColourFit:
 
     def apply(self, hr: np.ndarray) -> np.ndarray:
         """HR in the colours of LR."""
-        colours = hr.astype(np.float32) @ self.matrix[:, :3].T.astype(np.float32) + self.matrix[:, 3].astype(np.float32)
-        return np.clip(np.round(colours), 0, 255).astype(np.uint8)
+        colors = hr.astype(np.float32) @ self.matrix[:, :3].T.astype(np.float32) + self.matrix[:, 3].astype(np.float32)
+        return np.clip(np.round(colors), 0, 255).astype(np.uint8)
 
 
-def fit_colours(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> ColourFit:
+def fit_colors(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> ColorFit:
     """Least squares over all pixels of all aligned (hr, lr) pairs, HR brought to LR's size."""
     sources, targets = [], []
     for hr, lr in pairs:
@@ -140,8 +140,8 @@ def fit_colours(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> ColourFit:
     solution = np.linalg.lstsq(design.T @ design, design.T @ target, rcond=None)[0]
     before, after = target - source, target - design @ solution
     rms = [float(np.sqrt(np.square(error).mean())) for error in (before, after)]
-    return ColourFit(solution.T, before.mean(0), *rms)
+    return ColorFit(solution.T, before.mean(0), *rms)
 
 
-def _luma(picture: np.ndarray) -> np.ndarray:
-    return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+def _luma(image: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,8 @@ from typing import Literal
 from pytorch_lightning.utilities import rank_zero_only, rank_zero_warn
 from rich.progress import Progress
 
-from realsr_mod.data.images import ImageReadError, image_size
+from realsr_mod.images.read import ImageReadError, image_size
+from realsr_mod.runtime.files import atomic_write
 
 OnBadImage = Literal["skip", "error"]
 Size = tuple[int, int]  # height and width
@@ -145,8 +145,7 @@ def _save(cache_file: Path, cache: dict[str, list[int]]) -> None:
     """Replace the cache in one move, so that processes started together never read half a file."""
     try:
         cache_file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=cache_file.parent, delete=False, encoding="utf-8") as file:
+        with atomic_write(cache_file, "w") as file:
             json.dump(cache, file)
-        os.replace(file.name, cache_file)
     except OSError:
         pass  # a home folder that cannot be written costs time at the next start, nothing else

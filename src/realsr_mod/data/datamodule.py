@@ -1,4 +1,4 @@
-"""Photos to batches. The one place where pictures become float and are degraded: on the batch's device, after transfer.
+"""Photos to batches. The one place where images become float and are degraded: on the batch's device, after transfer.
 
 Legend: B batch, C = 3 colours, H and W the high-resolution size.
 """
@@ -15,15 +15,15 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from realsr_mod.data.batch import SRBatch
 from realsr_mod.data.checks import OnBadImage, Size, check_images
-from realsr_mod.data.images import find_images
 from realsr_mod.data.pairs import check_pair_sizes, find_pairs
 from realsr_mod.data.patches import (
-    Photo,
-    PhotoStore,
+    ImageFile,
+    ImageStore,
     RawBatch,
     TrainPatches,
-    WholePhotos,
+    WholeImages,
     collate_training,
     collate_validation,
 )
@@ -31,9 +31,9 @@ from realsr_mod.data.photos import embedded_photos
 from realsr_mod.data.sampler import StepBatchSampler, StepLoader
 from realsr_mod.data.split import split_by_name, without
 from realsr_mod.degradations.base import Degradation, map_params
+from realsr_mod.images.find import find_images
 from realsr_mod.metrics import MIN_SIDE_PX
-from realsr_mod.rng import derive_seed, step_generator
-from realsr_mod.types import SRBatch
+from realsr_mod.runtime.rng import derive_seed, step_generator
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class SRDataModule(pl.LightningDataModule, ABC):
 
     Args:
         scale: how many times larger the ground truth is.
-        degradation: makes the low-resolution pictures; None if they are real ones from disk.
+        degradation: makes the low-resolution images; None if they are real ones from disk.
         hr_crop_px: side of a training patch in the ground truth, a multiple of the scale.
         batch_size: patches per step and device.
         seed: decides order, crops and degradations of the training.
@@ -97,39 +97,39 @@ class SRDataModule(pl.LightningDataModule, ABC):
         self.val_draws, self.val_crop_px = val_draws, val_crop_px
         self.min_side_px, self.cache_gib = min_side_px, cache_gib
         self.on_bad_image, self.on_late_bad_image = on_bad_image, on_late_bad_image
-        self.train_photos: list[Photo] = []
-        self.val_photos: list[Photo] = []
-        self.skipped_pictures: dict[str, str] = {}  # reason by path, of all that were left out or replaced
+        self.train_files: list[ImageFile] = []
+        self.val_files: list[ImageFile] = []
+        self.skipped_images: dict[str, str] = {}  # reason by path, of all that were left out or replaced
 
     @abstractmethod
-    def find_photos(self) -> tuple[list[Photo], list[Photo]]:
+    def find_files(self) -> tuple[list[ImageFile], list[ImageFile]]:
         """The photos to train on and those to validate on, checked. Sets nothing."""
 
     def setup(self, stage: str | None = None) -> None:
         """Find and check the photos, once."""
-        if self.train_photos:
+        if self.train_files:
             return
-        train, val = self.find_photos()
+        train, val = self.find_files()
         if not train or not val:
             raise ValueError(f"{len(train)} photos to train on and {len(val)} to validate on; both need at least one")
-        self.train_photos, self.val_photos = train, val
-        counts = len(self.train_photos), len(self.val_photos), len(self.skipped_pictures)
+        self.train_files, self.val_files = train, val
+        counts = len(self.train_files), len(self.val_files), len(self.skipped_images)
         if rank_zero_only.rank == 0:
             log.info("%d photos to train on, %d to validate on, %d left out", *counts)
 
     def check(self, paths: Sequence[Path], min_side_px: int) -> dict[Path, Size]:
-        """Look at every file once: the sizes of the good ones. Bad ones go to `skipped_pictures`, or raise."""
+        """Look at every file once: the sizes of the good ones. Bad ones go to `skipped_images`, or raise."""
         checked = check_images(paths, min_side_px, self.on_bad_image)
-        self.skipped_pictures |= {str(path): reason for path, reason in checked.bad.items()}
+        self.skipped_images |= {str(path): reason for path, reason in checked.bad.items()}
         return checked.sizes
 
     def train_dataloader(self) -> StepLoader:
         """All steps of the training, or those that are left after the one that a checkpoint was written at."""
         self.setup()
         sampler = StepBatchSampler(
-            len(self.train_photos), self.batch_size, self._num_steps(), self.seed, self._rank, self._world_size
+            len(self.train_files), self.batch_size, self._num_steps(), self.seed, self._rank, self._world_size
         )
-        dataset = TrainPatches(self._store(self.train_photos), self.hr_crop_px, self.seed)
+        dataset = TrainPatches(self._store(self.train_files), self.hr_crop_px, self.seed)
         return StepLoader(
             dataset,
             batch_sampler=sampler,
@@ -141,10 +141,10 @@ class SRDataModule(pl.LightningDataModule, ABC):
     def val_dataloader(self) -> DataLoader:
         """Whole photos one by one; each rank has its share, and none is repeated to make the shares equal."""
         self.setup()
-        dataset = WholePhotos(self._store(self.val_photos), self.val_draws, self.val_crop_px)
+        dataset = WholeImages(self._store(self.val_files), self.val_draws, self.val_crop_px)
         if len(dataset) < self._world_size:
             raise ValueError(
-                f"{len(dataset)} validation pictures for {self._world_size} processes, each needs one: hold out more "
+                f"{len(dataset)} validation images for {self._world_size} processes, each needs one: hold out more "
                 "(data.val_count, data.val_root), or raise data.val_draws"
             )
         share = range(self._rank, len(dataset), self._world_size)
@@ -152,7 +152,7 @@ class SRDataModule(pl.LightningDataModule, ABC):
 
     @torch.no_grad()
     def on_after_batch_transfer(self, batch: RawBatch, dataloader_idx: int = 0) -> SRBatch:
-        """Make float pictures of a batch and, unless it holds real pairs, degrade them, all on the batch's device."""
+        """Make float images of a batch and, unless it holds real pairs, degrade them, all on the batch's device."""
         self._report_broken(batch.broken)
         hr_BCHW = _to_float(batch.hr)
         if batch.lr is not None:
@@ -161,7 +161,7 @@ class SRDataModule(pl.LightningDataModule, ABC):
         params = self._draw_params(hr_BCHW, batch)
         with torch.autocast(hr_BCHW.device.type, enabled=False):
             lr_BCHW, target_BCHW = degradation(hr_BCHW, params), degradation.target(hr_BCHW)
-        return SRBatch(lr_BCHW, target_BCHW, params, batch.step or 0, batch.names)
+        return SRBatch(lr_BCHW, target_BCHW, params, batch.step or 0, batch.names, degradation.versions)
 
     def _draw_params(self, hr_BCHW: Tensor, batch: RawBatch) -> dict[str, Any]:
         """Training: by seed, rank and step. Validation: by photo and draw, on the CPU so that all devices agree."""
@@ -173,14 +173,14 @@ class SRDataModule(pl.LightningDataModule, ABC):
         return map_params(params, lambda tensor: tensor.to(hr_BCHW.device))
 
     def _report_broken(self, broken: dict[str, str]) -> None:
-        news = {path: reason for path, reason in broken.items() if path not in self.skipped_pictures}
-        self.skipped_pictures |= news
+        news = {path: reason for path, reason in broken.items() if path not in self.skipped_images}
+        self.skipped_images |= news
         for path, reason in news.items():
             log.warning("%s: %s; the next photo takes its place", path, reason)
 
-    def _store(self, photos: Sequence[Photo]) -> PhotoStore:
+    def _store(self, images: Sequence[ImageFile]) -> ImageStore:
         cache_bytes = int(self.cache_gib * 2**30) // max(1, self.num_workers)
-        return PhotoStore(photos, self.scale, cache_bytes, self.on_late_bad_image)
+        return ImageStore(images, self.scale, cache_bytes, self.on_late_bad_image)
 
     def _loader_options(self) -> dict[str, Any]:
         return {
@@ -210,15 +210,15 @@ class SRDataModule(pl.LightningDataModule, ABC):
 
 
 class EmbeddedDataModule(SRDataModule):
-    """The photos that come with scikit-image and scikit-learn, with their fixed split (`photos.py`)."""
+    """The photos that come with scikit-image and scikit-learn, with their fixed split (`images.py`)."""
 
     def __init__(self, degradation: Degradation, **common: Any) -> None:
         super().__init__(degradation=degradation, **common)
 
-    def find_photos(self) -> tuple[list[Photo], list[Photo]]:
-        train, val = ([Photo(path.stem, path) for path in paths] for paths in embedded_photos())
-        good = self.check([photo.hr for photo in train + val], self.min_side_px)
-        return [photo for photo in train if photo.hr in good], [photo for photo in val if photo.hr in good]
+    def find_files(self) -> tuple[list[ImageFile], list[ImageFile]]:
+        train, val = ([ImageFile(path.stem, path) for path in paths] for paths in embedded_photos())
+        good = self.check([image.hr for image in train + val], self.min_side_px)
+        return [image for image in train if image.hr in good], [image for image in val if image.hr in good]
 
 
 class FolderDataModule(SRDataModule):
@@ -237,24 +237,24 @@ class FolderDataModule(SRDataModule):
         super().__init__(degradation=degradation, **common)
         self.root, self.val_root, self.val_count = root, val_root, val_count
 
-    def find_photos(self) -> tuple[list[Photo], list[Photo]]:
-        photos = self._photos_in(self.root)
+    def find_files(self) -> tuple[list[ImageFile], list[ImageFile]]:
+        images = self._files_in(self.root)
         if self.val_root is not None:
-            held_out = self._photos_in(self.val_root)
-            return without(photos, held_out), held_out
-        return split_by_name(photos, self.val_count)
+            held_out = self._files_in(self.val_root)
+            return without(images, held_out), held_out
+        return split_by_name(images, self.val_count)
 
-    def _photos_in(self, root: str) -> list[Photo]:
+    def _files_in(self, root: str) -> list[ImageFile]:
         folder = Path(root).expanduser()
         good = self.check(find_images(folder), self.min_side_px)
-        return [Photo(path.relative_to(folder).as_posix(), path) for path in good]
+        return [ImageFile(path.relative_to(folder).as_posix(), path) for path in good]
 
 
 class PairedDataModule(SRDataModule):
-    """Real pairs: two folders that hold the same pictures, under the same names, at both resolutions.
+    """Real pairs: two folders that hold the same images, under the same names, at both resolutions.
 
     Args:
-        hr_root: folder of high-resolution pictures.
+        hr_root: folder of high-resolution images.
         lr_root: folder of low-resolution ones, exactly `scale` times smaller.
         val_hr_root, val_lr_root: the same for validation; None takes `val_count` pairs out of the training folders.
         val_count: how many.
@@ -276,20 +276,20 @@ class PairedDataModule(SRDataModule):
         self.hr_root, self.lr_root = hr_root, lr_root
         self.val_hr_root, self.val_lr_root, self.val_count = val_hr_root, val_lr_root, val_count
 
-    def find_photos(self) -> tuple[list[Photo], list[Photo]]:
-        photos = self._pairs_in(self.hr_root, self.lr_root)
+    def find_files(self) -> tuple[list[ImageFile], list[ImageFile]]:
+        images = self._pairs_in(self.hr_root, self.lr_root)
         if self.val_hr_root is not None:
             held_out = self._pairs_in(self.val_hr_root, self.val_lr_root)
-            return without(photos, held_out), held_out
-        return split_by_name(photos, self.val_count)
+            return without(images, held_out), held_out
+        return split_by_name(images, self.val_count)
 
-    def _pairs_in(self, hr_root: str, lr_root: str) -> list[Photo]:
-        photos = find_pairs(hr_root, lr_root)
-        sizes = self.check([photo.hr for photo in photos], self.min_side_px)
-        sizes |= self.check([photo.lr for photo in photos], max(1, self.min_side_px // self.scale))
-        photos = [photo for photo in photos if photo.hr in sizes and photo.lr in sizes]
-        check_pair_sizes(photos, sizes, self.scale)
-        return photos
+    def _pairs_in(self, hr_root: str, lr_root: str) -> list[ImageFile]:
+        images = find_pairs(hr_root, lr_root)
+        sizes = self.check([image.hr for image in images], self.min_side_px)
+        sizes |= self.check([image.lr for image in images], max(1, self.min_side_px // self.scale))
+        images = [image for image in images if image.hr in sizes and image.lr in sizes]
+        check_pair_sizes(images, sizes, self.scale)
+        return images
 
 
 def _to_float(pixels_BHWC: Tensor) -> Tensor:

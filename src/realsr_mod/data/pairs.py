@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from realsr_mod.data.checks import list_some
-from realsr_mod.data.images import find_images
-from realsr_mod.data.patches import Photo
+from realsr_mod.data.patches import ImageFile
+from realsr_mod.images.find import find_images
 
-_REMEDY = "HR and LR folders must hold the same pictures under the same names (the suffix may differ)"
+_REMEDY = "HR and LR folders must hold the same images under the same names (the suffix may differ)"
 
 
-def find_pairs(hr_root: Path | str, lr_root: Path | str) -> list[Photo]:
+def find_pairs(hr_root: Path | str, lr_root: Path | str) -> list[ImageFile]:
     """Match the images of two folders by their path inside the folder, without the suffix.
 
     Raises ValueError naming the files if one has no partner or a name is not unique, FileNotFoundError if a folder
@@ -25,24 +25,24 @@ def find_pairs(hr_root: Path | str, lr_root: Path | str) -> list[Photo]:
             f"{len(alone)} images have no partner: {len(hr)} in {hr_root}, {len(lr)} in {lr_root}."
             f"{list_some(alone)}\n{_REMEDY}"
         )
-    return [Photo(name, hr[name], lr[name]) for name in sorted(hr)]
+    return [ImageFile(name, hr[name], lr[name]) for name in sorted(hr)]
 
 
-def check_pair_sizes(photos: list[Photo], sizes: Mapping[Path, tuple[int, int]], scale: int) -> None:
-    """Raise ValueError, naming the files, unless every HR picture is exactly `scale` times as large as its LR one."""
+def check_pair_sizes(images: list[ImageFile], sizes: Mapping[Path, tuple[int, int]], scale: int) -> None:
+    """Raise ValueError, naming the files, unless every HR image is exactly `scale` times as large as its LR one."""
     wrong = []
-    for photo in photos:
-        (height, width), (lr_height, lr_width) = sizes[photo.hr], sizes[photo.lr]
+    for image in images:
+        (height, width), (lr_height, lr_width) = sizes[image.hr], sizes[image.lr]
         if (height, width) != (scale * lr_height, scale * lr_width):
             expected = f"{height / scale:g}x{width / scale:g}"
             wrong.append(
-                f"{photo.name}: HR is {height}x{width} but LR is {lr_height}x{lr_width}; "
+                f"{image.name}: HR is {height}x{width} but LR is {lr_height}x{lr_width}; "
                 f"at scale {scale} LR must be {expected}"
             )
     if wrong:
         raise ValueError(
-            f"{len(wrong)} of {len(photos)} pairs do not fit (height x width):{list_some(wrong)}\n"
-            "Check scale, or that both folders hold the same pictures"
+            f"{len(wrong)} of {len(images)} pairs do not fit (height x width):{list_some(wrong)}\n"
+            "Check scale, or that both folders hold the same images"
         )
 
 

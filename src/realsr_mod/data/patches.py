@@ -20,16 +20,17 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from realsr_mod.data.checks import OnBadImage
-from realsr_mod.data.images import ImageReadError, read_rgb
 from realsr_mod.data.sampler import Slot
-from realsr_mod.rng import derive_seed
+from realsr_mod.images.read import ImageReadError
+from realsr_mod.images.rgb import read_rgb
+from realsr_mod.runtime.rng import derive_seed
 
 _CROP = 102  # keeps these seeds apart from those drawn for other purposes
 
 
 @dataclass(frozen=True)
-class Photo:
-    """A picture on disk; `lr` is its real low-resolution version, if there is one."""
+class ImageFile:
+    """An image on disk; `lr` is its real low-resolution version, if there is one."""
 
     name: str
     hr: Path
@@ -56,21 +57,23 @@ class Patch(NamedTuple):
     broken: dict[str, str]
 
 
-class PhotoStore:
+class ImageStore:
     """Reads photos and keeps as many of them decoded in memory as `cache_bytes` allows, first come first kept.
 
     A photo that cannot be read any more is replaced by the next one in the list that can, or with
     `on_late_bad_image="error"` is an ImageReadError.
     """
 
-    def __init__(self, photos: Sequence[Photo], scale: int, cache_bytes: int, on_late_bad_image: OnBadImage) -> None:
-        self.photos, self.scale = list(photos), scale
+    def __init__(
+        self, images: Sequence[ImageFile], scale: int, cache_bytes: int, on_late_bad_image: OnBadImage
+    ) -> None:
+        self.images, self.scale = list(images), scale
         self.on_late_bad_image = on_late_bad_image
         self._free_bytes = cache_bytes
         self._kept: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
 
     def __len__(self) -> int:
-        return len(self.photos)
+        return len(self.images)
 
     def read(self, index: int) -> Patch:
         """The whole photo number `index`, or of the next readable one."""
@@ -84,18 +87,18 @@ class PhotoStore:
                     raise
                 broken[str(error.path)] = error.reason
             else:
-                return Patch(hr, lr, self.photos[number].name, broken)
+                return Patch(hr, lr, self.images[number].name, broken)
         path, reason = next(iter(broken.items()))
         raise ImageReadError(path, f"{reason}; nor can any other photo be read")
 
     def _arrays(self, number: int) -> tuple[np.ndarray, np.ndarray | None]:
         if number in self._kept:
             return self._kept[number]
-        photo = self.photos[number]
-        hr = read_rgb(photo.hr)
-        lr = None if photo.lr is None else read_rgb(photo.lr)
+        image = self.images[number]
+        hr = read_rgb(image.hr)
+        lr = None if image.lr is None else read_rgb(image.lr)
         if lr is not None and hr.shape[:2] != (lr.shape[0] * self.scale, lr.shape[1] * self.scale):
-            raise ImageReadError(photo.lr, f"its size no longer fits that of {photo.hr}")
+            raise ImageReadError(image.lr, f"its size no longer fits that of {image.hr}")
         size = hr.nbytes + (0 if lr is None else lr.nbytes)
         if size <= self._free_bytes:
             self._free_bytes -= size
@@ -116,7 +119,7 @@ class AlignedRandomCrop(A.DualTransform):
         self.size, self.grid = size, grid
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        """Draw the corner, in pixels of the large picture."""
+        """Draw the corner, in pixels of the large image."""
         height, width = params["shape"][:2]
         return {"top": self._corner(height), "left": self._corner(width)}
 
@@ -124,7 +127,7 @@ class AlignedRandomCrop(A.DualTransform):
         return self.grid * int(self.random_generator.integers(max(0, side - self.size) // self.grid + 1))
 
     def apply(self, img: np.ndarray, top: int, left: int, **params: Any) -> np.ndarray:
-        """Cut `img`, which is as large as the large picture or a whole number of times smaller."""
+        """Cut `img`, which is as large as the large image or a whole number of times smaller."""
         factor = params["shape"][0] // img.shape[0]
         top, left, size = top // factor, left // factor, self.size // factor
         cut = img[top : top + size, left : left + size]
@@ -135,9 +138,9 @@ class AlignedRandomCrop(A.DualTransform):
 class TrainPatches(Dataset[tuple[Slot, Patch]]):
     """Random patches, flipped and turned, addressed by Slot: the patch is a function of (seed, step, row, photo)."""
 
-    def __init__(self, store: PhotoStore, hr_crop_px: int, seed: int) -> None:
+    def __init__(self, store: ImageStore, hr_crop_px: int, seed: int) -> None:
         self.store, self.seed = store, seed
-        grid = 1 if store.photos[0].lr is None else store.scale
+        grid = 1 if store.images[0].lr is None else store.scale
         self.augment = A.Compose(
             [AlignedRandomCrop(hr_crop_px, grid), A.D4()],  # D4: the eight ways of flipping and turning a square
             additional_targets={"lr": "image"},
@@ -145,33 +148,33 @@ class TrainPatches(Dataset[tuple[Slot, Patch]]):
         )
 
     def __getitem__(self, slot: Slot) -> tuple[Slot, Patch]:
-        photo = self.store.read(slot.index)
+        image = self.store.read(slot.index)
         seed = derive_seed(self.seed, _CROP, slot.step, slot.row)
         # One generator for all transforms: with set_random_seed each would draw the same numbers.
         self.augment.set_random_state(np.random.default_rng(seed), random.Random(seed))
-        pictures = {"image": photo.hr} if photo.lr is None else {"image": photo.hr, "lr": photo.lr}
-        done = self.augment(**pictures)
-        return slot, photo._replace(hr=done["image"], lr=done.get("lr"))
+        images = {"image": image.hr} if image.lr is None else {"image": image.hr, "lr": image.lr}
+        done = self.augment(**images)
+        return slot, image._replace(hr=done["image"], lr=done.get("lr"))
 
 
-class WholePhotos(Dataset[tuple[int, Patch]]):
+class WholeImages(Dataset[tuple[int, Patch]]):
     """Photos cut to a multiple of the scale and, from the centre, to at most `crop_px`; each is there `draws` times."""
 
-    def __init__(self, store: PhotoStore, draws: int, crop_px: int | None) -> None:
+    def __init__(self, store: ImageStore, draws: int, crop_px: int | None) -> None:
         self.store, self.draws, self.crop_px = store, draws, crop_px
 
     def __len__(self) -> int:
         return len(self.store) * self.draws
 
     def __getitem__(self, item: int) -> tuple[int, Patch]:
-        photo = self.store.read(item // self.draws)
-        rows, columns = (self._window(side) for side in photo.hr.shape[:2])
+        image = self.store.read(item // self.draws)
+        rows, columns = (self._window(side) for side in image.hr.shape[:2])
         scale = self.store.scale
-        hr = photo.hr[rows.start * scale : rows.stop * scale, columns.start * scale : columns.stop * scale]
-        return item, photo._replace(hr=hr, lr=None if photo.lr is None else photo.lr[rows, columns])
+        hr = image.hr[rows.start * scale : rows.stop * scale, columns.start * scale : columns.stop * scale]
+        return item, image._replace(hr=hr, lr=None if image.lr is None else image.lr[rows, columns])
 
     def _window(self, side: int) -> slice:
-        """The part of a side that is kept, in pixels of the small picture."""
+        """The part of a side that is kept, in pixels of the small image."""
         whole = side // self.store.scale
         kept = whole if self.crop_px is None else min(whole, max(1, self.crop_px // self.store.scale))
         start = (whole - kept) // 2
@@ -185,8 +188,8 @@ def collate_training(rows: Sequence[tuple[Slot, Patch]]) -> RawBatch:
 
 def collate_validation(rows: Sequence[tuple[int, Patch]]) -> RawBatch:
     """Make a batch of one whole photo; several would differ in size."""
-    ((item, photo),) = rows
-    return _join([photo], step=None, item=item)
+    ((item, image),) = rows
+    return _join([image], step=None, item=item)
 
 
 def _join(patches: Sequence[Patch], step: int | None, item: int | None) -> RawBatch:

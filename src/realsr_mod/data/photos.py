@@ -1,7 +1,7 @@
 """Photos that are on every machine: they ship inside the packages of scikit-image and scikit-learn.
 
 The split is fixed; validation photos are never trained on. Only everyday photographs that are sharp at full size are
-used; the two packages also hold drawings, masks, scans, stars and pictures from medicine.
+used; the two packages also hold drawings, masks, scans, stars and images from medicine.
 """
 
 from importlib.util import find_spec

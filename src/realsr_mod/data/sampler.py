@@ -13,7 +13,7 @@ import numpy as np
 from pytorch_lightning.utilities import rank_zero_warn
 from torch.utils.data import DataLoader, Sampler
 
-from realsr_mod.rng import derive_seed
+from realsr_mod.runtime.rng import derive_seed
 
 _ORDER = 101  # keeps these seeds apart from those drawn for other purposes
 

@@ -4,22 +4,22 @@ import hashlib
 import os
 from collections.abc import Sequence
 
-from realsr_mod.data.patches import Photo
+from realsr_mod.data.patches import ImageFile
 
 
-def without(photos: Sequence[Photo], held_out: Sequence[Photo]) -> list[Photo]:
+def without(images: Sequence[ImageFile], held_out: Sequence[ImageFile]) -> list[ImageFile]:
     """The photos that are not among those held out, for a validation folder inside the training folder."""
-    taken = {photo.hr.resolve() for photo in held_out}
-    return [photo for photo in photos if photo.hr.resolve() not in taken]
+    taken = {image.hr.resolve() for image in held_out}
+    return [image for image in images if image.hr.resolve() not in taken]
 
 
-def split_by_name(photos: Sequence[Photo], val_count: int) -> tuple[list[Photo], list[Photo]]:
+def split_by_name(images: Sequence[ImageFile], val_count: int) -> tuple[list[ImageFile], list[ImageFile]]:
     """Take `val_count` photos out for validation: those whose names have the smallest hashes."""
-    if not 1 <= val_count < len(photos):
+    if not 1 <= val_count < len(images):
         raise ValueError(
-            f"data.val_count must leave photos to train on: got {val_count} of {len(photos)} photos; "
+            f"data.val_count must leave photos to train on: got {val_count} of {len(images)} photos; "
             "choose fewer, or name a folder of validation photos (see conf/data)"
         )
-    by_hash = sorted(photos, key=lambda photo: hashlib.sha256(os.fsencode(photo.name)).digest())
+    by_hash = sorted(images, key=lambda image: hashlib.sha256(os.fsencode(image.name)).digest())
     taken = set(by_hash[:val_count])
-    return [p for p in photos if p not in taken], [p for p in photos if p in taken]
+    return [p for p in images if p not in taken], [p for p in images if p in taken]

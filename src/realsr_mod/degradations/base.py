@@ -3,12 +3,15 @@
 Legend: B batch, C channels, H height, W width.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from realsr_mod.degradations.sharpen import usm_sharpen
 
 Params = dict[str, Any]  # tensors whose first axis is the batch, or nested dicts of them
 Shape = tuple[int, int, int, int]
@@ -59,7 +62,7 @@ def choose(batch: int, probabilities: Sequence[float], generator: torch.Generato
     return index_B
 
 
-def flip(batch: int, probability: float, generator: torch.Generator) -> Tensor:
+def bernoulli(batch: int, probability: float, generator: torch.Generator) -> Tensor:
     """Draw True with `probability` per row: (B,) bool."""
     return torch.rand(batch, generator=generator, device=generator.device) < probability
 
@@ -130,17 +133,55 @@ class Chain(DegradationOp):
         return shape_BCHW
 
 
-class Degradation(Chain):
+class Degradation(nn.Module, ABC):
     """A whole pipeline from HR to LR. Subclasses say what it consists of.
 
-    `scale`: HR size over LR size. `target` makes the picture that a network should produce; a pipeline that
-    sharpens its ground truth overrides it.
+    Args:
+        scale: HR size over LR size.
+        sharpen: degrade, and train towards, the image after unsharp masking.
     """
 
-    def __init__(self, scale: int, **ops: DegradationOp) -> None:
-        super().__init__(**ops)
-        self.scale = scale
+    versions: tuple[str, ...] = ()  # where each image becomes several neighbouring rows: what each of them is
+
+    def __init__(self, scale: int, sharpen: bool = False) -> None:
+        super().__init__()
+        self.scale, self.sharpen = scale, sharpen
+
+    @abstractmethod
+    def sample(self, shape_BCHW: Shape, generator: torch.Generator) -> Params:
+        """Draw the params of a batch of HR images of this shape, on the generator's device."""
+
+    @abstractmethod
+    def forward(self, hr_BCHW: Tensor, params: Params) -> Tensor:
+        """Degrade under `params`: float32 (B, C, H, W) to (B, C, H / scale, W / scale)."""
 
     def target(self, hr_BCHW: Tensor) -> Tensor:
-        """The ground truth for training, (B, 3, H, W): the picture itself by default."""
-        return hr_BCHW
+        """The ground truth for training, what a network should produce: HR, sharpened if the pipeline sharpens."""
+        return usm_sharpen(hr_BCHW) if self.sharpen else hr_BCHW
+
+    def output_shape(self, shape_BCHW: Shape) -> Shape:
+        """The shape that comes out when `shape_BCHW` goes in; a ValueError if the scale does not divide it."""
+        batch, channels, height, width = shape_BCHW
+        return (batch, channels, *lr_size(height, width, self.scale))
+
+
+class ChainDegradation(Degradation):
+    """A pipeline that is a chain of ops. Params as the chain's."""
+
+    def __init__(self, scale: int, **ops: DegradationOp) -> None:
+        super().__init__(scale)
+        self.chain = Chain(**ops)
+
+    def sample(self, shape_BCHW: Shape, generator: torch.Generator) -> Params:
+        return self.chain.sample(shape_BCHW, generator)
+
+    def forward(self, hr_BCHW: Tensor, params: Params) -> Tensor:
+        return self.chain(hr_BCHW, params)
+
+
+def lr_size(height: int, width: int, scale: int) -> tuple[int, int]:
+    """The LR size of an HR image, or a ValueError if a side is not a multiple of the scale."""
+    if height % scale or width % scale or not height or not width:
+        cropped = f"{height - height % scale}x{width - width % scale}"
+        raise ValueError(f"HR size must be a multiple of scale={scale}, got {height}x{width}; crop it to {cropped}")
+    return height // scale, width // scale

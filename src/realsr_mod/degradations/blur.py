@@ -1,4 +1,4 @@
-"""Blur every picture of a batch with its own kernel, borders reflected.
+"""Blur every image of a batch with its own kernel, borders reflected.
 
 Legend: B batch, C channels, H height, W width, K kernel side (odd).
 """
@@ -7,29 +7,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
-import torch.nn.functional as F
 from kornia.filters import filter2d_separable
 from torch import Tensor
 
 from realsr_mod.degradations.base import DegradationOp, Params, Shape, check_range, uniform
+from realsr_mod.degradations.borders import reflect_index, reflect_pad
 from realsr_mod.degradations.kernels import check_kernel_size, gaussian_kernels, gaussian_kernels_1d
-
-
-def reflect_index(position: Tensor, size: int | Tensor) -> Tensor:
-    """Where `position` lies in an axis of `size` pixels that is mirrored at its end pixels, however far outside."""
-    last = size - 1
-    period = (2 * last).clamp(min=1) if isinstance(last, Tensor) else max(2 * last, 1)
-    return last - (position.remainder(period) - last).abs()
-
-
-def reflect_pad(x_BCHW: Tensor, pad: int) -> Tensor:
-    """Mirror the borders by `pad` pixels; unlike `F.pad`, also where the picture is smaller than `pad`."""
-    height, width = x_BCHW.shape[-2:]
-    if pad < min(height, width):
-        return F.pad(x_BCHW, (pad, pad, pad, pad), mode="reflect")
-    rows = reflect_index(torch.arange(-pad, height + pad, device=x_BCHW.device), height)
-    columns = reflect_index(torch.arange(-pad, width + pad, device=x_BCHW.device), width)
-    return x_BCHW[:, :, rows[:, None], columns]
 
 
 @lru_cache
@@ -49,7 +32,7 @@ def filter_padded(padded_BCHW: Tensor, kernels_BKK: Tensor) -> Tensor:
     """Convolve row b with kernel b (or all rows with the only one) where the kernel fits: (B, C, H-K+1, W-K+1).
 
     By Fourier transform: on a CPU, at 21 taps a side, this is several times faster than the sum. The transforms are
-    no longer than the padded picture, since what wraps around falls outside the result.
+    no longer than the padded image, since what wraps around falls outside the result.
     """
     height, width, tail = *padded_BCHW.shape[-2:], kernels_BKK.shape[-1] - 1
     size = (fast_length(height), fast_length(width))
@@ -58,12 +41,12 @@ def filter_padded(padded_BCHW: Tensor, kernels_BKK: Tensor) -> Tensor:
 
 
 def blur(x_BCHW: Tensor, kernels_BKK: Tensor) -> Tensor:
-    """Filter each picture with its own K x K kernel (one kernel: all with that), borders reflected."""
+    """Filter each image with its own K x K kernel (one kernel: all with that), borders reflected."""
     return filter_padded(reflect_pad(x_BCHW, kernels_BKK.shape[-1] // 2), kernels_BKK)
 
 
 def blur_canvas(x_BCHW: Tensor, kernels_BKK: Tensor, size_B2: Tensor) -> Tensor:
-    """`blur` for pictures of different sizes on one canvas, each reflected at its own border."""
+    """`blur` for images of different sizes on one canvas, each reflected at its own border."""
     pad = kernels_BKK.shape[-1] // 2
     channels, height, width = x_BCHW.shape[1:]
     rows_BH = reflect_index(torch.arange(-pad, height + pad, device=x_BCHW.device), size_B2[:, :1])
@@ -76,7 +59,7 @@ def blur_canvas(x_BCHW: Tensor, kernels_BKK: Tensor, size_B2: Tensor) -> Tensor:
 def blur_separable(x_BCHW: Tensor, vertical_BK: Tensor, horizontal_BK: Tensor | None = None) -> Tensor:
     """Filter with the outer product of two profiles (one for both axes if only one is given), borders reflected.
 
-    The same picture as `blur` with `vertical ⊗ horizontal`, several times faster.
+    The same image as `blur` with `vertical ⊗ horizontal`, several times faster.
     """
     horizontal_BK = vertical_BK if horizontal_BK is None else horizontal_BK
     padded_BCHW = reflect_pad(x_BCHW, vertical_BK.shape[-1] // 2)

@@ -12,9 +12,9 @@ from realsr_mod.degradations.base import (
     DegradationOp,
     Params,
     Shape,
+    bernoulli,
     check_probability,
     check_range,
-    flip,
     uniform,
 )
 from realsr_mod.degradations.canvas import any_row, can_look, clamped_coordinates, per_row, whole_size
@@ -80,10 +80,10 @@ class CameraNoise(DegradationOp):
         batch = shape_BCHW[0]
         low, high = self.sigma_range_255
         return {
-            "is_poisson": flip(batch, self.poisson_probability, generator),
+            "is_poisson": bernoulli(batch, self.poisson_probability, generator),
             "sigma": uniform((batch,), low / 255, high / 255, generator),
             "poisson_scale": uniform((batch,), *self.poisson_scale_range, generator),
-            "is_grey": flip(batch, self.grey_probability, generator),
+            "is_grey": bernoulli(batch, self.grey_probability, generator),
             "seed": draw_seeds(batch, generator),
         }
 

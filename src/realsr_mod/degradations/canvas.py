@@ -1,4 +1,4 @@
-"""Pictures of different sizes in one tensor: each lies at the top left of a common canvas.
+"""Images of different sizes in one tensor: each lies at the top left of a common canvas.
 
 Ops on a canvas take the true (height, width) of each row and read no pixel outside it, so a row's result does not
 depend on the size of the canvas. How large a canvas must be, or whether any row needs a step at all, is a question
@@ -32,12 +32,12 @@ def equal_sizes(batch: int, size: tuple[int, int], device: torch.device) -> Tens
 
 
 def whole_size(x_BCHW: Tensor) -> Tensor:
-    """The sizes (B, 2) of pictures that fill their canvas."""
+    """The sizes (B, 2) of images that fill their canvas."""
     return equal_sizes(len(x_BCHW), tuple(x_BCHW.shape[2:]), x_BCHW.device)
 
 
 def clamped_coordinates(length: int, size_B: Tensor) -> Tensor:
-    """Coordinates (B, length), int32, that stop at each picture's last pixel."""
+    """Coordinates (B, length), int32, that stop at each image's last pixel."""
     position = torch.arange(length, device=size_B.device)
     return torch.minimum(position, size_B[:, None] - 1).to(torch.int32)
 

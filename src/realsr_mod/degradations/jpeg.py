@@ -1,4 +1,4 @@
-"""JPEG compression as arithmetic: what a picture looks like after an encoder and a decoder, with a quality per row.
+"""JPEG compression as arithmetic: what an image looks like after an encoder and a decoder, with a quality per row.
 
 The steps of ITU-T T.81 with libjpeg's habits: 4:2:0 chroma by 2x2 means, quality scaling of the standard tables,
 chroma upsampled by a triangle filter. The DCT of an 8x8 block is one product with a 64x64 matrix.
@@ -90,7 +90,7 @@ def _code(plane_BCHW: Tensor, table_64: Tensor, quality_B1: Tensor, dct_6464: Te
 class JPEG(DegradationOp):
     """Compress and decompress as JPEG, 4:2:0. Params: `quality` (B,), 1 to 100, fractions allowed.
 
-    Agrees with Pillow's encoder to more than 40 dB. On pictures of any size the last row and column are repeated up to
+    Agrees with Pillow's encoder to more than 40 dB. On images of any size the last row and column are repeated up to
     whole units, as encoders do. The result is 8-bit, as a decoder's.
     """
 

@@ -26,7 +26,7 @@ def _grid(max_size: int, like: Tensor) -> Tensor:
     return torch.arange(max_size, device=like.device, dtype=torch.float32) - max_size // 2
 
 
-def _normalised(kernels_BKK: Tensor, size_B: Tensor | None) -> Tensor:
+def _normalized(kernels_BKK: Tensor, size_B: Tensor | None) -> Tensor:
     """Cut every kernel to its own square and make it sum to 1."""
     if size_B is not None:
         axis_K = _grid(kernels_BKK.shape[-1], kernels_BKK).abs()
@@ -55,7 +55,7 @@ def gaussian_kernels(
     sigma_x_B: Tensor, sigma_y_B: Tensor, theta_B: Tensor, max_size: int, size_B: Tensor | None = None
 ) -> Tensor:
     """Anisotropic Gaussian kernels (B, K, K): standard deviations in pixels along the axes turned by `theta_B` rad."""
-    return _normalised(torch.exp(-0.5 * _mahalanobis(sigma_x_B, sigma_y_B, theta_B, max_size)), size_B)
+    return _normalized(torch.exp(-0.5 * _mahalanobis(sigma_x_B, sigma_y_B, theta_B, max_size)), size_B)
 
 
 def mixed_kernels(
@@ -78,17 +78,17 @@ def mixed_kernels(
     power_BKK = _mahalanobis(sigma_x_B, sigma_y_B, theta_B, max_size) ** beta_B[:, None, None]
     is_plateau_B11 = (family_B >= FAMILY_INDEX["plateau_iso"])[:, None, None]
     kernels_BKK = torch.where(is_plateau_B11, 1 / (1 + power_BKK), torch.exp(-0.5 * power_BKK))
-    return _normalised(kernels_BKK, size_B)
+    return _normalized(kernels_BKK, size_B)
 
 
 def sinc_kernels(cutoff_B: Tensor, max_size: int, size_B: Tensor | None = None) -> Tensor:
     """Circular low-pass (2-D sinc) kernels (B, K, K): w J1(w r) / (2 pi r) with cutoff w in radians per pixel.
 
-    They ring like an over-sharpened picture. Each kernel sums to 1 after the cut to its size.
+    They ring like an over-sharpened image. Each kernel sums to 1 after the cut to its size.
     """
     axis_K = _grid(max_size, cutoff_B)
     # clamped, since the expression tends to w² / 4pi at the centre but is 0/0 there
     radius_KK = torch.hypot(axis_K[:, None], axis_K[None, :]).clamp(min=1e-3)
     cutoff_B11 = cutoff_B[:, None, None]
     kernels_BKK = cutoff_B11 * torch.special.bessel_j1(cutoff_B11 * radius_KK) / (2 * torch.pi * radius_KK)
-    return _normalised(kernels_BKK, size_B)
+    return _normalized(kernels_BKK, size_B)

@@ -12,11 +12,11 @@ from realsr_mod.degradations.base import (
     DegradationOp,
     Params,
     Shape,
+    bernoulli,
     check_probabilities,
     check_probability,
     check_range,
     choose,
-    flip,
     uniform,
 )
 from realsr_mod.degradations.blur import blur, blur_canvas
@@ -90,14 +90,14 @@ class MixedBlur(DegradationOp):
         else:
             lowest_cutoff_B = torch.full((batch,), self.lowest_cutoff, device=generator.device)
         return {
-            "is_on": flip(batch, self.probability, generator),
+            "is_on": bernoulli(batch, self.probability, generator),
             "family": family_B,
             "size": size_B,
             "sigma_x": uniform((batch,), *self.sigma_range_px, generator),
             "sigma_y": uniform((batch,), *self.sigma_range_px, generator),
             "theta": uniform((batch,), 0.0, torch.pi, generator),
             "beta": torch.where(family_B >= FAMILY_INDEX["plateau_iso"], plateau_B, generalized_B),
-            "is_sinc": flip(batch, self.sinc_probability, generator),
+            "is_sinc": bernoulli(batch, self.sinc_probability, generator),
             "cutoff": lowest_cutoff_B + uniform((batch,), 0.0, 1.0, generator) * (torch.pi - lowest_cutoff_B),
         }
 
@@ -112,7 +112,7 @@ class MixedBlur(DegradationOp):
         return torch.where(params["is_sinc"][:, None, None], sinc_BKK, kernels_BKK)
 
     def forward(self, x_BCHW: Tensor, params: Params, size_B2: Tensor | None = None) -> Tensor:
-        """Blur, reflecting at each picture's border; `size_B2` are the sizes of pictures on a canvas."""
+        """Blur, reflecting at each image's border; `size_B2` are the sizes of images on a canvas."""
         if not any_row(params["is_on"]):
             return x_BCHW
         kernels_BKK = self.kernels(params)

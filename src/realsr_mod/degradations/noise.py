@@ -1,7 +1,7 @@
 """Noise whose pattern is a function of a seed and the pixel's place, and rounding to 8 bits.
 
 A noise field is not stored but computed: each value is a hash of (seed, channel, row, column), turned into a normal
-number. So one integer per picture replays the field exactly, it fits a picture of any size, and a pixel's noise does
+number. So one integer per image replays the field exactly, it fits an image of any size, and a pixel's noise does
 not depend on the size of the canvas or on the rest of the batch.
 Legend: B batch, C channels, H height, W width.
 """
@@ -48,7 +48,7 @@ def noise_field(seed_B: Tensor, channels: int, rows_BH: Tensor, columns_BW: Tens
 
 
 def full_field(seed_B: Tensor, shape_BCHW: Shape) -> Tensor:
-    """`noise_field` for every pixel of a (B, C, H, W) picture."""
+    """`noise_field` for every pixel of a (B, C, H, W) image."""
     _, channels, height, width = shape_BCHW
     rows_1H, columns_1W = (torch.arange(n, device=seed_B.device, dtype=torch.int32)[None] for n in (height, width))
     return noise_field(seed_B, channels, rows_1H, columns_1W)

@@ -7,10 +7,17 @@ import math
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from realsr_mod.degradations.banded import BLOCK as BAND_BLOCK
-from realsr_mod.degradations.base import DegradationOp, Params, Shape, check_probabilities, check_range, choose, uniform
+from realsr_mod.degradations.base import (
+    Params,
+    Shape,
+    check_probabilities,
+    check_range,
+    choose,
+    uniform,
+)
 from realsr_mod.degradations.canvas import can_look, clamped_coordinates, largest
 from realsr_mod.degradations.jpeg import BLOCK as JPEG_BLOCK
 from realsr_mod.degradations.resize import FILTERS, coverage, cubic, triangle
@@ -27,16 +34,16 @@ def resize_matrices(
     """
     shrink_B11 = (size_in_B / size_out_B)[:, None, None]
     half = max(2, math.ceil((largest(shrink_B11, shrink_limit) + 1) / 2))
-    centre_BO = (clamped_coordinates(length_out, size_out_B) + 0.5) * shrink_B11[..., 0] - 0.5
-    first_BO = centre_BO.floor().long() - (half - 1)
+    center_BO = (clamped_coordinates(length_out, size_out_B) + 0.5) * shrink_B11[..., 0] - 0.5
+    first_BO = center_BO.floor().long() - (half - 1)
     index_BOT = first_BO[..., None] + torch.arange(2 * half, device=first_BO.device)
-    distance = centre_BO[..., None] - index_BOT
+    distance = center_BO[..., None] - index_BOT
     filter_B11 = filter_B[:, None, None]
     smooth = torch.where(filter_B11 == FILTERS.index("bilinear"), triangle(distance), cubic(distance))
     weights = torch.where(filter_B11 == FILTERS.index("area"), coverage(distance, shrink_B11), smooth)
     weights = weights * ((index_BOT >= 0) & (index_BOT < size_in_B[:, None, None]))
     weights = weights / weights.sum(2, keepdim=True)
-    margin = 2 * half  # indices outside the picture fall into margins, so that no two of them collide
+    margin = 2 * half  # indices outside the image fall into margins, so that no two of them collide
     dense = weights.new_zeros(*first_BO.shape, length_in + 2 * margin).scatter_(2, index_BOT + margin, weights)
     return dense[..., margin : margin + length_in], index_BOT
 
@@ -64,7 +71,7 @@ def resize_canvas(
 ) -> Tensor:
     """Resize row b from `size_in_B2[b]` to `size_out_B2[b]` (height, width), onto a canvas (B, C, *canvas).
 
-    Outside its size each picture repeats its border. `shrink_limit` bounds size in over size out.
+    Outside its size each image repeats its border. `shrink_limit` bounds size in over size out.
     """
     vertical, horizontal = (
         resize_matrices(
@@ -76,8 +83,8 @@ def resize_canvas(
     return torch.cat([x_BCHW[..., inputs] @ weights.mT for inputs, weights in _blocks(*horizontal)], dim=3)
 
 
-class RandomResize(DegradationOp):
-    """Enlarge, shrink or keep, by a random factor and filter.
+class RandomResize(nn.Module):
+    """Enlarge, shrink or keep, by a random factor and filter. No step of a `Chain`: it works on canvases.
 
     Params, both (B,): `factor`, times the size that the factor refers to; `filter`, index into `FILTERS`.
     Factors outside `factor_range` (by an edit) are clipped to it. Directions are drawn with
@@ -94,6 +101,7 @@ class RandomResize(DegradationOp):
             raise ValueError(f"factor_range must hold 1 and lie above 0, got {list(factor_range)}")
 
     def sample(self, shape_BCHW: Shape, generator: torch.Generator) -> Params:
+        """Draw the params of a batch of this shape, on the generator's device."""
         batch, (low, high) = shape_BCHW[0], self.factor_range
         direction_B = choose(batch, self.up_down_keep, generator)
         unit_B = uniform((batch,), 0.0, 1.0, generator)
@@ -104,10 +112,10 @@ class RandomResize(DegradationOp):
     def forward(
         self, x_BCHW: Tensor, params: Params, size_B2: Tensor, reference: tuple[int, int], input_limit: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
-        """Resize the pictures of `size_B2` to `factor * reference` (height, width): the new canvas and sizes.
+        """Resize the images of `size_B2` to `factor * reference` (height, width): the new canvas and sizes.
 
-        `input_limit`: no picture's (height, width) is above it. The canvas is of whole JPEG units and at least one
-        pixel larger than every picture.
+        `input_limit`: no image's (height, width) is above it. The canvas is of whole JPEG units and at least one
+        pixel larger than every image.
         """
         low, high = self.factor_range
         factor_B = params["factor"].clamp(low, high)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from realsr_mod.degradations.banded import Band, bands, filter_height, filter_width
-from realsr_mod.degradations.base import DegradationOp, Params, Shape
+from realsr_mod.degradations.base import DegradationOp, Params, Shape, lr_size
 
 FILTERS = ("area", "bilinear", "bicubic")
 
@@ -52,9 +52,9 @@ def _matrix(size_in: int, size_out: int, scale: float, name: str, device: torch.
     shrink = min(scale, 1.0)
     support = {"area": 2.0, "bilinear": 2.0, "bicubic": 4.0}[name] / shrink
     taps = math.ceil(support) + 2
-    centre_O = (torch.arange(size_out, dtype=torch.float64) + 0.5) / scale - 0.5
-    index_OT = (centre_O - support / 2).floor().long()[:, None] + torch.arange(taps)
-    weight_OT = _weights(centre_O[:, None] - index_OT, shrink, name)
+    center_O = (torch.arange(size_out, dtype=torch.float64) + 0.5) / scale - 0.5
+    index_OT = (center_O - support / 2).floor().long()[:, None] + torch.arange(taps)
+    weight_OT = _weights(center_O[:, None] - index_OT, shrink, name)
     weight_OT = weight_OT / weight_OT.sum(1, keepdim=True)
     folded_OT = index_OT.remainder(2 * size_in)  # a mirror that repeats the border pixel, as MATLAB's
     folded_OT = torch.where(folded_OT < size_in, folded_OT, 2 * size_in - 1 - folded_OT)
@@ -77,17 +77,9 @@ def resize(
     else:
         scales = (size[0] / height, size[1] / width)
     if min(size) < 1:
-        raise ValueError(f"the resized picture must be at least 1x1, got {size[0]}x{size[1]} from {height}x{width}")
+        raise ValueError(f"the resized image must be at least 1x1, got {size[0]}x{size[1]} from {height}x{width}")
     x_BCHW = filter_height(x_BCHW, _matrix(height, size[0], scales[0], filter, x_BCHW.device))
     return filter_width(x_BCHW, _matrix(width, size[1], scales[1], filter, x_BCHW.device))
-
-
-def lr_size(height: int, width: int, scale: int) -> tuple[int, int]:
-    """The LR size of an HR picture, or a ValueError if a side is not a multiple of the scale."""
-    if height % scale or width % scale or not height or not width:
-        cropped = f"{height - height % scale}x{width - width % scale}"
-        raise ValueError(f"HR size must be a multiple of scale={scale}, got {height}x{width}; crop it to {cropped}")
-    return height // scale, width // scale
 
 
 class Downscale(DegradationOp):

@@ -1,20 +1,18 @@
-"""Real-ESRGAN's second-order degradation (arXiv 2107.10833, figure 2), every choice drawn per picture.
+"""Real-ESRGAN's second-order degradation (arXiv 2107.10833, figure 2), every choice drawn per image.
 
 Legend: B batch, H and W the HR size, h and w the LR size.
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from realsr_mod.degradations.base import Degradation, Params, Shape, check_probability, flip, row
+from realsr_mod.degradations.base import Degradation, Params, Shape, bernoulli, check_probability, lr_size, row
 from realsr_mod.degradations.camera_noise import CameraNoise
 from realsr_mod.degradations.canvas import any_row, can_look, equal_sizes, per_row, whole_size
 from realsr_mod.degradations.jpeg import JPEG
 from realsr_mod.degradations.mixed_blur import MixedBlur
 from realsr_mod.degradations.noise import quantize
 from realsr_mod.degradations.random_resize import RandomResize, draw_filter, resize_canvas
-from realsr_mod.degradations.resize import lr_size
-from realsr_mod.degradations.sharpen import UnsharpMask
 
 
 class SecondOrder(Degradation):
@@ -35,9 +33,9 @@ class SecondOrder(Degradation):
     The parts (`blur1=MixedBlur(...)`, ...) default to the published settings; `sinc` is the filter after the last
     resize. With `sharpen`, HR is sharpened by unsharp masking first: LR is made from that, and `target` returns it.
 
-    Where it differs from the published program: everything is drawn per picture, not per batch; pictures are degraded
+    Where it differs from the published program: everything is drawn per image, not per batch; images are degraded
     at the size that the pair needs; beta is uniform over its range; Poisson noise counts 256 photons at white
-    whatever the picture (there: the number of distinct values in it); a decoded JPEG is rounded to 8 bits; bicubic
+    whatever the image (there: the number of distinct values in it); a decoded JPEG is rounded to 8 bits; bicubic
     resizing is Keys' with a = -0.5 (there: -0.75), and area the mean over the exact footprint of a pixel.
     """
 
@@ -56,9 +54,8 @@ class SecondOrder(Degradation):
         jpeg2: JPEG | None = None,
         jpeg_first_probability: float = 0.5,
     ) -> None:
-        super().__init__(
-            scale,
-            **({"sharpen": UnsharpMask()} if sharpen else {}),
+        super().__init__(scale, sharpen)
+        ops = dict(
             blur1=blur1 or MixedBlur(),
             resize1=resize1 or RandomResize(),
             noise1=noise1 or CameraNoise(),
@@ -69,28 +66,22 @@ class SecondOrder(Degradation):
             sinc=sinc or MixedBlur(sinc_probability=1.0, probability=0.8, lowest_cutoff=torch.pi / 3),
             jpeg2=jpeg2 or JPEG(),
         )
+        self.ops = nn.ModuleDict(ops)
         self.jpeg_first_probability = check_probability("jpeg_first_probability", jpeg_first_probability)
 
     def sample(self, shape_BCHW: Shape, generator: torch.Generator) -> Params:
         self.output_shape(shape_BCHW)  # an odd size is refused before anything is drawn
-        params = {name: op.sample(shape_BCHW, generator) for name, op in self.ops.items() if name != "sharpen"}
+        params = {name: op.sample(shape_BCHW, generator) for name, op in self.ops.items()}
         batch = shape_BCHW[0]
-        is_jpeg_first_B = flip(batch, self.jpeg_first_probability, generator)
+        is_jpeg_first_B = bernoulli(batch, self.jpeg_first_probability, generator)
         return params | {"last": {"filter": draw_filter(batch, generator), "is_jpeg_first": is_jpeg_first_B}}
 
     def forward(self, hr_BCHW: Tensor, params: Params) -> Tensor:
-        # Pictures differ in size between the steps. A CPU is fastest with one at a time, exactly its size, in its
+        # Images differ in size between the steps. A CPU is fastest with one at a time, exactly its size, in its
         # cache; a GPU with all of them on canvases of the largest size.
         if can_look(hr_BCHW) and len(hr_BCHW) > 1:
             return torch.cat([self._degrade(hr_BCHW[i : i + 1], row(params, i)) for i in range(len(hr_BCHW))])
         return self._degrade(hr_BCHW, params)
-
-    def target(self, hr_BCHW: Tensor) -> Tensor:
-        """The ground truth for training: HR, sharpened if the pipeline sharpens."""
-        return self.ops["sharpen"](hr_BCHW, {}) if "sharpen" in self.ops else hr_BCHW
-
-    def output_shape(self, shape_BCHW: Shape) -> Shape:
-        return *shape_BCHW[:2], *lr_size(*shape_BCHW[2:], self.scale)
 
     def _degrade(self, hr_BCHW: Tensor, params: Params) -> Tensor:
         ops, hr_size = self.ops, tuple(hr_BCHW.shape[2:])

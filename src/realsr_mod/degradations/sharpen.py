@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from realsr_mod.degradations.banded import Band, bands, filter_height, filter_width
-from realsr_mod.degradations.base import DegradationOp, Params
-from realsr_mod.degradations.blur import reflect_index
+from realsr_mod.degradations.borders import reflect_index
 from realsr_mod.degradations.kernels import gaussian_kernels_1d
 
 
@@ -31,7 +30,7 @@ def _blur(x_BCHW: Tensor, radius: int) -> Tensor:
 
 
 def usm_sharpen(x_BCHW: Tensor, radius: int = 50, weight: float = 0.5, threshold_255: float = 10.0) -> Tensor:
-    """Sharpen where a picture differs from its blurred self by more than the threshold; values in [0, 1].
+    """Sharpen where an image differs from its blurred self by more than the threshold; values in [0, 1].
 
     The mask of those places is itself blurred, so that sharpening fades in (Real-ESRGAN, arXiv 2107.10833).
     """
@@ -39,10 +38,3 @@ def usm_sharpen(x_BCHW: Tensor, radius: int = 50, weight: float = 0.5, threshold
     mask = _blur((residual.abs() > threshold_255 / 255).float(), radius)
     sharp = residual.mul_(weight).add_(x_BCHW).clamp_(0, 1)
     return x_BCHW.lerp(sharp, mask)
-
-
-class UnsharpMask(DegradationOp):
-    """`usm_sharpen` with its usual settings as an op. No params."""
-
-    def forward(self, x_BCHW: Tensor, params: Params) -> Tensor:
-        return usm_sharpen(x_BCHW)

@@ -1,4 +1,4 @@
-"""Degradation that varies over the picture: several pipelines, blended by smooth random masks.
+"""Degradation that varies over the image: several pipelines, blended by smooth random masks.
 
 Legend: B batch, C channels, H and W the HR size, h and w the LR size, R regions, G side of a mask's grid, T taps.
 """
@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from realsr_mod.degradations.banded import Band, bands, filter_height, filter_width
-from realsr_mod.degradations.base import Degradation, Params, Shape, normal
+from realsr_mod.degradations.base import Degradation, Params, Shape, lr_size, normal
 from realsr_mod.degradations.noise import quantize
-from realsr_mod.degradations.resize import lr_size
-from realsr_mod.degradations.sharpen import usm_sharpen
 
 MASKS = "masks"
 
@@ -41,11 +39,11 @@ def spread_masks(masks_BRGG: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class SpatialDegradation(Degradation):
-    """LR = quantize(Σ_r mask_r · pipeline_r(HR)): each region of a picture has a degradation of its own.
+    """LR = quantize(Σ_r mask_r · pipeline_r(HR)): each region of an image has a degradation of its own.
 
-    Params: `masks` (B, R, G, G), the share of each region at the points of a grid that covers the picture, at least 0
+    Params: `masks` (B, R, G, G), the share of each region at the points of a grid that covers the image, at least 0
     and with a sum of 1 over the regions; and one entry per pipeline, under its name, with that pipeline's params. The
-    masks stretch with the picture, so the params fit a picture of any size; `spread_masks` shows them at one. Any grid
+    masks stretch with the image, so the params fit an image of any size; `spread_masks` shows them at one. Any grid
     with such values may take their place, of any side.
 
     Args:
@@ -54,7 +52,7 @@ class SpatialDegradation(Degradation):
         grid_size: G; the more points, the smaller the regions.
         contrast: how decided the masks are. Each region has a field of N(0, contrast²), the masks are their softmax: 0
             is an even mixture everywhere, from about 10 on a point of the grid belongs to one region alone.
-        regions_range: how many of the regions a picture has, drawn per picture; the others' masks are 0. None: all.
+        regions_range: how many of the regions an image has, drawn per image; the others' masks are 0. None: all.
         sharpen: sharpen HR by unsharp masking, once for all pipelines and as the target.
     """
 
@@ -67,10 +65,11 @@ class SpatialDegradation(Degradation):
         regions_range: Sequence[int] | None = None,
         sharpen: bool = False,
     ) -> None:
-        super().__init__(scale, **pipelines)
+        super().__init__(scale, sharpen)
+        self.ops = nn.ModuleDict(pipelines)
         self._check_pipelines()
         if grid_size < 2:
-            raise ValueError(f"grid_size must be at least 2, or nothing varies over the picture; got {grid_size}")
+            raise ValueError(f"grid_size must be at least 2, or nothing varies over the image; got {grid_size}")
         if not contrast >= 0:
             raise ValueError(f"contrast must be at least 0, got {contrast}")
         low, high = regions_range or (len(self.ops), len(self.ops))
@@ -79,7 +78,7 @@ class SpatialDegradation(Degradation):
                 f"regions_range must be [low, high] with 1 <= low <= high <= {len(self.ops)}, the number of pipelines; "
                 f"got {[low, high]}"
             )
-        self.grid_size, self.contrast, self.regions_range, self.sharpen = grid_size, contrast, (low, high), sharpen
+        self.grid_size, self.contrast, self.regions_range = grid_size, contrast, (low, high)
 
     def _check_pipelines(self) -> None:
         if len(self.ops) < 2:
@@ -89,7 +88,7 @@ class SpatialDegradation(Degradation):
                 raise ValueError(f"'{MASKS}' is the name of the masks' params; give that pipeline another name")
             if pipeline.scale != self.scale:
                 raise ValueError(f"pipeline '{name}' has scale {pipeline.scale}, its blend {self.scale}; set one scale")
-            if "sharpen" in pipeline.ops:
+            if pipeline.sharpen:
                 raise ValueError(
                     f"pipeline '{name}' sharpens, but all regions share one target; set its sharpen=false, and "
                     "sharpen=true for the blend"
@@ -118,10 +117,3 @@ class SpatialDegradation(Degradation):
             for region, (name, pipeline) in enumerate(self.ops.items())
         )
         return quantize(sum(shares))
-
-    def target(self, hr_BCHW: Tensor) -> Tensor:
-        """The ground truth for training: HR, sharpened if the blend sharpens."""
-        return usm_sharpen(hr_BCHW) if self.sharpen else hr_BCHW
-
-    def output_shape(self, shape_BCHW: Shape) -> Shape:
-        return *shape_BCHW[:2], *lr_size(*shape_BCHW[2:], self.scale)

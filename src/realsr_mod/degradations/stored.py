@@ -5,7 +5,6 @@ configuration, so that it can be replayed on its own.
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,17 @@ from safetensors.torch import save
 from torch import Tensor
 from yaml import YAMLError
 
-from realsr_mod.config import CONF_DIR
 from realsr_mod.degradations.base import Degradation, DegradationOp, Params
-from realsr_mod.rng import step_generator
+from realsr_mod.degradations.random_resize import RandomResize
+from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.runtime.files import atomic_write
+from realsr_mod.runtime.rng import step_generator
 
 _OURS = "realsr_mod.degradations."
 
 
 def degradation_names() -> list[str]:
-    """The pipelines that have a configuration file and make one LR picture of one HR picture."""
+    """The pipelines that have a configuration file and make one LR image of one HR image."""
     paths = (CONF_DIR / "degradation").glob("*.yaml")
     return sorted(path.stem for path in paths if OmegaConf.load(path).get("_target_", "").startswith(_OURS))
 
@@ -88,13 +89,9 @@ def unflatten(flat: Mapping[str, Tensor]) -> Params:
 
 def save_params(path: Path, params: Params, config: Mapping[str, Any]) -> None:
     """Write params and their pipeline's configuration, atomically."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     tensors = {key: value.contiguous() for key, value in flatten(params).items()}
-    try:
-        temporary.write_bytes(save(tensors, {"degradation": json.dumps(config)}))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_write(path) as file:
+        file.write(save(tensors, {"degradation": json.dumps(config)}))
 
 
 def load_params(path: Path) -> tuple[Params, dict[str, Any]]:
@@ -103,7 +100,7 @@ def load_params(path: Path) -> tuple[Params, dict[str, Any]]:
     The file may come from anyone, so a configuration that names a class outside this package is refused.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; --save-params writes one beside each picture")
+        raise FileNotFoundError(f"{path}: no such file; --save-params writes one beside each image")
     try:
         with safe_open(path, "pt") as file:
             config = json.loads((file.metadata() or {})["degradation"])
@@ -126,7 +123,7 @@ def _is_ours(target: object) -> bool:
         found = get_class(target)
     except Exception:  # Hydra raises several kinds for what cannot be imported or is no class
         return False
-    return issubclass(found, DegradationOp) and found.__module__.startswith(_OURS)
+    return issubclass(found, Degradation | DegradationOp | RandomResize) and found.__module__.startswith(_OURS)
 
 
 def _targets(config: object) -> Iterator[object]:
@@ -139,7 +136,7 @@ def _targets(config: object) -> Iterator[object]:
 
 
 def check_params(params: Params, degradation: Degradation) -> None:
-    """Raise ValueError, with the names, if these are not one picture's params of this pipeline."""
+    """Raise ValueError, with the names, if these are not one image's params of this pipeline."""
     side = 8 * degradation.scale
     expected = flatten(degradation.sample((1, 3, side, side), step_generator(0, 0, 0)))
     given = flatten(params)
@@ -151,7 +148,7 @@ def check_params(params: Params, degradation: Degradation) -> None:
         )
     wrong = {key for key in given if given[key].shape != expected[key].shape or given[key].dtype != expected[key].dtype}
     if wrong:
-        raise ValueError(f"the params are not those of one picture: wrong shape or type of {_names(wrong)}")
+        raise ValueError(f"the params are not those of one image: wrong shape or type of {_names(wrong)}")
 
 
 def _names(keys: set[str]) -> str:

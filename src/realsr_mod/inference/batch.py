@@ -1,4 +1,4 @@
-"""Many pictures, one after the other: where each result goes, what is kept, what failed."""
+"""Many images, one after the other: where each result goes, what is kept, what failed."""
 
 import os
 import sys
@@ -7,21 +7,22 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from realsr_mod.data.images import visible_files
+from realsr_mod.images.find import visible_files
+from realsr_mod.images.formats import FORMATS, SUFFIXES
+from realsr_mod.images.read import LoadedImage, read_image
+from realsr_mod.images.write import fit_format, write_image
 from realsr_mod.inference.compare import before_after
-from realsr_mod.inference.image_io import FORMATS, SUFFIXES, Picture, read_picture
-from realsr_mod.inference.image_save import fit_format, write_picture
 
 OnTile = Callable[[int, int], None]
-Enlarge = Callable[[Picture, OnTile], Picture]
+Enlarge = Callable[[LoadedImage, OnTile], LoadedImage]
 FileId = tuple[int, int]  # device and inode: the same file under whatever name
 
 
 @dataclass(frozen=True)
 class Job:
-    """One picture and the path of its result, to which the format's suffix is added.
+    """One image and the path of its result, to which the format's suffix is added.
 
-    `name` is its path inside the folder that was given, with its suffix: the same whatever other pictures there are.
+    `name` is its path inside the folder that was given, with its suffix: the same whatever other images there are.
     """
 
     source: Path
@@ -39,7 +40,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Settings:
-    """`file_format`: a key of `FORMATS`, or `auto` for each picture's own."""
+    """`file_format`: a key of `FORMATS`, or `auto` for each image's own."""
 
     file_format: str = "auto"
     compare: bool = False
@@ -59,28 +60,28 @@ class Outcome:
 
 
 def plan(photos: Sequence[Path], output: Path, compare: bool = False) -> list[Job]:
-    """Find the pictures and give each a name of its own under `output`; folders keep their inner structure.
+    """Find the images and give each a name of its own under `output`; folders keep their inner structure.
 
-    A picture that is given twice is done once. Pictures of one name in several folders go to folders of those names.
+    An image that is given twice is done once. Images of one name in several folders go to folders of those names.
 
     Args:
         compare: whether each result gets a comparison beside it, whose name must be free too.
 
     Raises:
-        FileNotFoundError: a folder without pictures. A missing file is a job that will fail, so that others are done.
-        ValueError: `output` is a file, or two pictures would have one result.
+        FileNotFoundError: a folder without images. A missing file is a job that will fail, so that others are done.
+        ValueError: `output` is a file, or two images would have one result.
     """
     if output.is_file():
         raise ValueError(f"{output} is a file; give -o a folder")
     found: dict[Path, tuple[Path, Path, str]] = {}  # real place of a file to source, name, and its folder's name
     for photo in photos:
         if photo.is_dir():
-            folder, pictures = photo, {path: path.relative_to(photo) for path in _pictures_in(photo, output)}
+            folder, images = photo, {path: path.relative_to(photo) for path in _images_in(photo, output)}
         else:
-            folder, pictures = photo.parent, {photo: Path(photo.name)}
+            folder, images = photo.parent, {photo: Path(photo.name)}
         folder_name = os.path.basename(os.path.abspath(folder))  # also of `.` and `..`
-        for source, name in pictures.items():
-            # a link to a picture is one of its own, a picture seen through a link to its folder is not
+        for source, name in images.items():
+            # a link to an image is one of its own, an image seen through a link to its folder is not
             found.setdefault(Path(os.path.realpath(source.parent), source.name), (source, name, folder_name))
     # a.jpg and a.png would both become a.png: each keeps its whole name. Where that is not enough, its folder's too.
     choices = [
@@ -93,7 +94,7 @@ def plan(photos: Sequence[Path], output: Path, compare: bool = False) -> list[Jo
 
 
 def _unlike(sources: Sequence[Path], choices: Sequence[Sequence[Path]], compare: bool) -> list[Path]:
-    """The first of each picture's choices that is no other's; those who want the same all go on to their next ones."""
+    """The first of each image's choices that is no other's; those who want the same all go on to their next ones."""
     chosen = [0] * len(choices)
     while True:
         stems = [options[number] for options, number in zip(choices, chosen, strict=True)]
@@ -118,13 +119,13 @@ def _comparison(stem: Path) -> Path:
     return stem.with_name(stem.name + "_compare")
 
 
-def _pictures_in(folder: Path, output: Path) -> list[Path]:
-    pictures = sorted(path for path in visible_files(folder) if path.suffix.lower() in SUFFIXES)
+def _images_in(folder: Path, output: Path) -> list[Path]:
+    images = sorted(path for path in visible_files(folder) if path.suffix.lower() in SUFFIXES)
     if folder.resolve() in output.resolve().parents:  # results of earlier runs
-        pictures = [path for path in pictures if not path.resolve().is_relative_to(output.resolve())]
-    if not pictures:
-        raise FileNotFoundError(f"{folder}: no pictures in this folder; looked for {', '.join(SUFFIXES)}")
-    return pictures
+        images = [path for path in images if not path.resolve().is_relative_to(output.resolve())]
+    if not images:
+        raise FileNotFoundError(f"{folder}: no photos in this folder; looked for {', '.join(SUFFIXES)}")
+    return images
 
 
 def run_jobs(
@@ -138,7 +139,7 @@ def run_jobs(
     for number, job in enumerate(jobs):
         try:
             yield _run(job, photos, enlarge, settings, lambda done, total, number=number: on_tile(number, done, total))
-        except Exception as error:  # whatever is wrong with one picture, the others are done
+        except Exception as error:  # whatever is wrong with one image, the others are done
             yield Outcome(job, None, failure=_without_name(str(error) or type(error).__name__, job.source))
 
 
@@ -148,25 +149,25 @@ def _run(job: Job, photos: Collection[FileId], enlarge: Enlarge, settings: Setti
     complete = job.comparison.exists() or not settings.compare
     if complete and _stays(likely, settings) and job.source.exists() and file_id(likely) not in photos:
         return Outcome(job, likely, kept=True)  # nothing had to be read
-    picture = read_picture(job.source, settings.max_pixels)
-    file_format = picture.format if settings.file_format == "auto" else settings.file_format
+    image = read_image(job.source, settings.max_pixels)
+    file_format = image.format if settings.file_format == "auto" else settings.file_format
     path = job.result(file_format)  # not `likely` if the file's suffix is not that of its content
     for target in (path, job.comparison) if settings.compare else (path,):
-        refuse_photo(target, job, photos)
+        refuse_source(target, job, photos)
     if _stays(path, settings):
-        return _keep(job, path, picture, settings)
-    larger = fit_format(enlarge(picture, on_tile), file_format)
+        return _keep(job, path, image, settings)
+    larger = fit_format(enlarge(image, on_tile), file_format)
     path = job.result(larger.format)  # another one if the format holds no such size
-    refuse_photo(path, job, photos)
+    refuse_source(path, job, photos)
     if _stays(path, settings):
-        return _keep(job, path, picture, settings)
+        return _keep(job, path, image, settings)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(path, larger)
+    write_image(path, larger)
     notes = larger.notes
     if settings.compare and _stays(job.comparison, settings):
         notes += (f"{job.comparison} exists and was kept; --overwrite makes it anew",)
     elif settings.compare:
-        write_picture(job.comparison, before_after(picture, larger))
+        write_image(job.comparison, before_after(image, larger))
     return Outcome(job, path, notes=notes)
 
 
@@ -174,15 +175,15 @@ def _stays(path: Path, settings: Settings) -> bool:
     return path.exists() and not settings.overwrite
 
 
-def _keep(job: Job, path: Path, picture: Picture, settings: Settings) -> Outcome:
-    """Keep the result at `path`, and compare it with the picture where that is wanted and missing."""
+def _keep(job: Job, path: Path, image: LoadedImage, settings: Settings) -> Outcome:
+    """Keep the result at `path`, and compare it with the image where that is wanted and missing."""
     if not settings.compare or job.comparison.exists():
         return Outcome(job, path, kept=True)
     try:
-        result = read_picture(path, max_pixels=sys.maxsize)  # our own, however large
+        result = read_image(path, max_pixels=sys.maxsize)  # our own, however large
     except (ValueError, OSError) as error:
         return Outcome(job, path, kept=True, notes=(f"without a comparison, for it cannot be read: {error}",))
-    write_picture(job.comparison, before_after(picture, result))
+    write_image(job.comparison, before_after(image, result))
     return Outcome(job, path, kept=True, notes=(f"{job.comparison} was missing and is written",))
 
 
@@ -200,7 +201,7 @@ def file_id(path: Path) -> FileId | None:
     return status.st_dev, status.st_ino
 
 
-def refuse_photo(path: Path, job: Job, photos: Collection[FileId]) -> None:
+def refuse_source(path: Path, job: Job, photos: Collection[FileId]) -> None:
     """Raise a ValueError if the job's result at `path` would replace its own photo or another of `photos`."""
     found = file_id(path)
     if found is None or found not in photos:

@@ -12,8 +12,8 @@ from typing import Any
 
 import gradio as gr
 
-from realsr_mod.inference.image_io import SUFFIXES
-from realsr_mod.inference.studio import Photo, Studio, example_photos
+from realsr_mod.images.formats import SUFFIXES
+from realsr_mod.inference.studio import OpenedImage, Studio, example_images
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Handlers:
         self.studio = studio
         self._temporary = tempfile.TemporaryDirectory(prefix="realsr_mod_", ignore_cleanup_errors=True)
         self.folder = Path(self._temporary.name)
-        self.examples = example_photos(self.folder)
+        self.examples = example_images(self.folder)
 
     def open_file(self, path: str, model: str) -> list:
         photo = self.studio.open(Path(path).read_bytes(), Path(path).name, model)
@@ -86,13 +86,13 @@ class Handlers:
     def open_example(self, model: str, event: gr.SelectData) -> list:
         return self.open_file(str(self.examples[event.index]), model)
 
-    def estimate_again(self, photo: Photo | None, model: str) -> list:
+    def estimate_again(self, photo: OpenedImage | None, model: str) -> list:
         """After another model was chosen, or to undo what the sliders were moved to."""
         if photo is not None:
             photo = self.studio.reopened(photo, model)
         return [photo, *self._sliders(photo, model)]
 
-    def _sliders(self, photo: Photo | None, model: str) -> list:
+    def _sliders(self, photo: OpenedImage | None, model: str) -> list:
         """The sliders that the model has, at what it estimates, and the button that brings them back there."""
         upscaler = self.studio.upscaler(model)
         degrees = photo.degrees(upscaler) if photo else {}
@@ -101,17 +101,17 @@ class Handlers:
         ]
         return [*sliders, gr.Button(visible=bool(upscaler.sliders))]
 
-    def upscale(self, photo: Photo | None, model: str, *values: float) -> list:
+    def upscale(self, photo: OpenedImage | None, model: str, *values: float) -> list:
         if photo is None:
             return [gr.skip(), gr.skip(), gr.skip()]
         upscaler = self.studio.upscaler(model)
         degrees = {name: value for name, value in zip(SLIDERS, values, strict=True) if name in upscaler.sliders}
         started = time.perf_counter()
         path, before, after = self.studio.upscale(photo, model, degrees, self._new_folder())
-        height, width = photo.picture.pixels_HWC.shape[:2]
+        height, width = photo.image.pixels_HWC.shape[:2]
         said = [f"{width}×{height} → {width * upscaler.scale}×{height * upscaler.scale}"]
         said += [f"{name} {value:.2f}" for name, value in degrees.items()]
-        said += [f"{time.perf_counter() - started:.1f} s", *photo.picture.notes]
+        said += [f"{time.perf_counter() - started:.1f} s", *photo.image.notes]
         return [(before, after), gr.DownloadButton(value=str(path), interactive=True), " · ".join(said)]
 
     def _new_folder(self) -> Path:

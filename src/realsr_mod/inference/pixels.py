@@ -1,4 +1,4 @@
-"""Images of any kind as pixels, and back: Pillow, NumPy, torch and `Picture` all become (H, W, C) arrays.
+"""Images of any kind as pixels, and back: Pillow, NumPy, torch and `Image` all become (H, W, C) arrays.
 
 Legend: H height, W width, C channels (1 grey, 2 grey + alpha, 3 RGB, 4 RGB + alpha), B batch; h, w a tile's size.
 """
@@ -13,21 +13,21 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from realsr_mod.inference.image_io import Picture, from_pil
-from realsr_mod.inference.image_save import to_pil
+from realsr_mod.images.read import LoadedImage, from_pil
+from realsr_mod.images.write import to_pil
 
-ImageType = TypeVar("ImageType", Image.Image, np.ndarray, Tensor, Picture)
+ImageType = TypeVar("ImageType", Image.Image, np.ndarray, Tensor, LoadedImage)
 
 
 @dataclass(frozen=True)
 class Source:
-    """The colours of a picture, read tile by tile as float RGB on a device."""
+    """The colours of an image, read tile by tile as float RGB on a device."""
 
     pixels_HWC: np.ndarray
     device: torch.device
 
     @property
-    def colours(self) -> int:
+    def colors(self) -> int:
         return 1 if self.pixels_HWC.shape[2] < 3 else 3
 
     @property
@@ -38,13 +38,13 @@ class Source:
 
     def read(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
         """(1, 3, h, w) at these row and column indices; grey is repeated."""
-        tile_hwC = self.pixels_HWC[rows][:, columns, : self.colours].astype(np.float32) / np.float32(self.white)
+        tile_hwC = self.pixels_HWC[rows][:, columns, : self.colors].astype(np.float32) / np.float32(self.white)
         tile_Chw = torch.from_numpy(np.ascontiguousarray(tile_hwC.transpose(2, 0, 1))).to(self.device)
         return tile_Chw.expand(3, -1, -1)[None]
 
-    def quantised(self, rows_3HW: Tensor) -> np.ndarray:
-        """Float RGB rows as the picture's kind of pixels, (n, W, colours); changes its argument."""
-        rows = rows_3HW if self.colours == 3 else rows_3HW.mean(0, keepdim=True)
+    def quantized(self, rows_3HW: Tensor) -> np.ndarray:
+        """Float RGB rows as the image's kind of pixels, (n, W, colours); changes its argument."""
+        rows = rows_3HW if self.colors == 3 else rows_3HW.mean(0, keepdim=True)
         rows = rows.clamp_(0, 1).mul_(self.white)
         if self.pixels_HWC.dtype.kind == "u":
             rows = rows.round_()
@@ -53,18 +53,18 @@ class Source:
 
 def apply_to_pixels(enlarge: Callable[[np.ndarray], np.ndarray], image: ImageType) -> ImageType:
     """Run (H, W, C) pixels through `enlarge` and give back the kind of image that came."""
-    if isinstance(image, Picture):
+    if isinstance(image, LoadedImage):
         return replace(image, pixels_HWC=enlarge(image.pixels_HWC))
     if isinstance(image, Image.Image):
-        picture = from_pil(image)
-        return to_pil(replace(picture, pixels_HWC=enlarge(picture.pixels_HWC)))
+        loaded = from_pil(image)
+        return to_pil(replace(loaded, pixels_HWC=enlarge(loaded.pixels_HWC)))
     if isinstance(image, Tensor):
         return _apply_to_tensor(enlarge, image)
     pixels = np.asarray(image)
     if pixels.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
         raise ValueError(f"pixels must be uint8, uint16 or float in [0, 1], got {pixels.dtype}")
     if pixels.ndim not in (2, 3) or 0 in pixels.shape or (pixels.ndim == 3 and pixels.shape[2] > 4):
-        raise ValueError(f"a NumPy picture is (H, W) or (H, W, 1 to 4), got {pixels.shape}")
+        raise ValueError(f"a NumPy image is (H, W) or (H, W, 1 to 4), got {pixels.shape}")
     return enlarge(pixels[:, :, None])[:, :, 0] if pixels.ndim == 2 else enlarge(pixels)
 
 
@@ -72,9 +72,9 @@ def _apply_to_tensor(enlarge: Callable[[np.ndarray], np.ndarray], image: Tensor)
     if image.ndim == 4:
         return torch.stack([_apply_to_tensor(enlarge, row) for row in image])
     if image.ndim != 3 or image.shape[0] not in (1, 3) or 0 in image.shape:
-        raise ValueError(f"a torch picture is (C, H, W) or (B, C, H, W) with 1 or 3 channels, got {tuple(image.shape)}")
+        raise ValueError(f"a torch image is (C, H, W) or (B, C, H, W) with 1 or 3 channels, got {tuple(image.shape)}")
     if image.dtype != torch.uint8 and not image.is_floating_point():
-        raise ValueError(f"a torch picture is uint8 or float in [0, 1], got {image.dtype}")
+        raise ValueError(f"a torch image is uint8 or float in [0, 1], got {image.dtype}")
     values = image.detach().cpu()
     pixels = (values if image.dtype == torch.uint8 else values.float()).permute(1, 2, 0).numpy()
     return torch.from_numpy(enlarge(pixels)).permute(2, 0, 1).contiguous().to(image)

@@ -11,22 +11,22 @@ import numpy as np
 from torch import Tensor
 
 from realsr_mod.data.photos import embedded_photos
+from realsr_mod.images.read import LoadedImage, decode_image
+from realsr_mod.images.write import fit_format, write_image
 from realsr_mod.inference.compare import same_size_previews
-from realsr_mod.inference.image_io import Picture, decode_picture
-from realsr_mod.inference.image_save import fit_format, write_picture
 from realsr_mod.inference.upscaler import Upscaler
-from realsr_mod.weights.catalog import in_zoo
+from realsr_mod.weights.locate import Model, ModelLocation, locate
 
 PREVIEW_SIDE_PX = 1600
 EXAMPLE_SIDE_PX = 128
 
 
 @dataclass(frozen=True)
-class Photo:
+class OpenedImage:
     """An opened photo, and what the chosen model estimates of it."""
 
     name: str
-    picture: Picture
+    image: LoadedImage
     embedding: Tensor
 
     def degrees(self, upscaler: Upscaler) -> dict[str, float]:
@@ -38,72 +38,73 @@ class Studio:
     """Models by the names that people see, and all that can be done with them.
 
     Args:
-        models: run folders, model folders or checkpoint files, the preferred one first.
+        models: whatever `locate` takes, the preferred one first.
         max_pixels: larger photos are refused.
         settings: for `Upscaler`.
     """
 
-    def __init__(self, models: Sequence[Path], max_pixels: int, **settings: object) -> None:
+    def __init__(self, models: Sequence[Model], max_pixels: int, **settings: object) -> None:
         if not models:
             raise ValueError("no model to show; train one (python -m realsr_mod.train) or give --model")
-        self.paths = _named(models)
+        self.models = _named([locate(model) for model in models])
         self.max_pixels = max_pixels
-        self._load = lru_cache(maxsize=2)(lambda name: Upscaler.load(self.paths[name], **settings))
+        self._load = lru_cache(maxsize=2)(lambda name: Upscaler.load(self.models[name], **settings))
 
     @property
     def names(self) -> list[str]:
-        return list(self.paths)
+        return list(self.models)
 
     def upscaler(self, model: str) -> Upscaler:
         """The model of that name, kept loaded."""
-        if model not in self.paths:
+        if model not in self.models:
             raise ValueError(f"there is no model {model!r}; choose one of the list")
         return self._load(model)
 
-    def open(self, content: bytes, name: str, model: str) -> Photo:
-        """Decode a photo and estimate its degradation. Raises ValueError for what is no picture or too large."""
-        picture = decode_picture(content, name, self.max_pixels)
-        return Photo(name, picture, self.upscaler(model).embed(picture))
+    def open(self, content: bytes, name: str, model: str) -> OpenedImage:
+        """Decode a photo and estimate its degradation. Raises ValueError for what is no image or too large."""
+        image = decode_image(content, name, self.max_pixels)
+        return OpenedImage(name, image, self.upscaler(model).embed(image))
 
-    def reopened(self, photo: Photo, model: str) -> Photo:
+    def reopened(self, photo: OpenedImage, model: str) -> OpenedImage:
         """The same photo under another model's estimate."""
-        return replace(photo, embedding=self.upscaler(model).embed(photo.picture))
+        return replace(photo, embedding=self.upscaler(model).embed(photo.image))
 
     def upscale(
-        self, photo: Photo, model: str, degrees: dict[str, float], folder: Path
+        self, photo: OpenedImage, model: str, degrees: dict[str, float], folder: Path
     ) -> tuple[Path, np.ndarray, np.ndarray]:
         """Upscale; writes a PNG of full depth into `folder`.
 
         Returns its path and two 8-bit RGB previews of one size: before (enlarged bicubically) and after.
         """
         upscaler = self.upscaler(model)
-        result = upscaler(photo.picture, embedding=photo.embedding, **degrees)
+        result = upscaler(photo.image, embedding=photo.embedding, **degrees)
         folder.mkdir(exist_ok=True)  # it may have been taken for an old one while a large photo was upscaled
         path = folder / f"{Path(photo.name).stem}_x{upscaler.scale}.png"
-        write_picture(path, fit_format(result, "png"))
-        return path, *same_size_previews(photo.picture, result, PREVIEW_SIDE_PX)
+        write_image(path, fit_format(result, "png"))
+        return path, *same_size_previews(photo.image, result, PREVIEW_SIDE_PX)
 
 
-def _named(models: Sequence[Path]) -> dict[str, Path]:
+def _named(models: Sequence[ModelLocation]) -> dict[str, ModelLocation]:
     """Names without the folders they lie in: `kdsr_student · 2026-01-31 12:00`, `RealESRGAN_x4plus`, `kdsr-real-x4`."""
-    named: dict[str, Path] = {}
-    for path in models:
+    named: dict[str, ModelLocation] = {}
+    for model in models:
+        path = model.path
         run = path.resolve().parent if path.name in ("model", "export") else path.resolve()
-        name = run.stem if path.is_file() else path.name if in_zoo(path) else f"{run.parent.name} · {run.name}"
+        name = run.stem if path.is_file() else path.name if model.in_zoo else f"{run.parent.name} · {run.name}"
         name = re.sub(r"(\d{4}-\d\d-\d\d)_(\d\d)-(\d\d)-\d\d", r"\1 \2:\3", name)
         copies = sum(other == name or other.startswith(f"{name} (") for other in named)
-        named[f"{name} ({copies + 1})" if copies else name] = path
+        named[f"{name} ({copies + 1})" if copies else name] = model
     return named
 
 
-def example_photos(folder: Path) -> list[Path]:
+def example_images(folder: Path) -> list[Path]:
     """Small versions of the embedded photos, by turns blurry and noisy, written into `folder`."""
     training, validation = embedded_photos()
     wanted = ("chelsea", "coffee", "astronaut", "china", "rocket", "flower")
     photos = sorted((p for p in validation + training if p.stem in wanted), key=lambda p: wanted.index(p.stem))
     written = []
     for number, photo in enumerate(photos):
-        pixels = decode_picture(photo.read_bytes(), photo.name).pixels_HWC.astype(np.float32)
+        pixels = decode_image(photo.read_bytes(), photo.name).pixels_HWC.astype(np.float32)
         height, width = pixels.shape[:2]
         side = min(height, width)
         top, left = (height - side) // 4, (width - side) // 2  # faces and subjects sit above the middle
@@ -112,6 +113,6 @@ def example_photos(folder: Path) -> list[Path]:
         small = cv2.resize(square, (EXAMPLE_SIDE_PX, EXAMPLE_SIDE_PX), interpolation=cv2.INTER_AREA)
         noise = np.random.default_rng(number).normal(0, 4 if noisy else 1, small.shape)
         path = folder / f"{photo.stem}.png"
-        write_picture(path, Picture((small + noise).clip(0, 255).round().astype(np.uint8)))
+        write_image(path, LoadedImage((small + noise).clip(0, 255).round().astype(np.uint8)))
         written.append(path)
     return written

@@ -1,11 +1,11 @@
-"""Large pictures in tiles that overlap and are blended, so that memory is bounded and no seam shows.
+"""Large images in tiles that overlap and are blended, so that memory is bounded and no seam shows.
 
 A tile's input is its core, `blend` px around it over which neighbours fade into each other, and beyond them `overlap`
 px of context whose output is thrown away. Where the overlap covers the network's reach, each output pixel has seen all
-that it can see and the tiled result equals the untiled one. The picture goes on beyond its border by reflection, so
+that it can see and the tiled result equals the untiled one. The image goes on beyond its border by reflection, so
 that the zeros with which convolutions pad never show.
 
-Legend: H, W the picture's size, h, w a tile's, s the scale. All lengths are in LR pixels unless named otherwise.
+Legend: H, W the image's size, h, w a tile's, s the scale. All lengths are in LR pixels unless named otherwise.
 """
 
 from collections.abc import Callable
@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from realsr_mod.types import SRNetwork
+from realsr_mod.networks.base import SRNetwork
 
-ALIGN = 4  # tiles start at multiples of this: networks that fold the picture (by 2 or 4) must fold all tiles alike
+ALIGN = 4  # tiles start at multiples of this: networks that fold the image (by 2 or 4) must fold all tiles alike
 MIN_TILE = 32
-MAX_TILE = 384  # a row of tiles of a wide picture is held as floats until it is finished
+MAX_TILE = 384  # a row of tiles of a wide image is held as floats until it is finished
 BLEND = 8
 
 Restore = Callable[[Tensor], Tensor]  # (1, 3, h, w) to (1, 3, sh, sw)
@@ -30,7 +30,7 @@ Write = Callable[[int, Tensor], None]  # first SR row, finished rows (3, n, sW)
 
 @dataclass(frozen=True)
 class Tiling:
-    """How to cut a picture. `tile`: side of a core in px, 0 for one tile; `overlap`: context on each side in px."""
+    """How to cut an image. `tile`: side of a core in px, 0 for one tile; `overlap`: context on each side in px."""
 
     tile: int = 0
     overlap: int = 24
@@ -58,7 +58,7 @@ class Tiling:
         return -(-self.overlap // ALIGN) * ALIGN
 
     def count(self, height: int, width: int) -> int:
-        """How many tiles a picture takes."""
+        """How many tiles an image takes."""
         return len(self.cores(height)) * len(self.cores(width))
 
 
@@ -93,15 +93,15 @@ def run_tiles(
     tiling: Tiling,
     on_tile: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Restore a picture tile by tile; rows are handed to `write` in order, as soon as they are finished.
+    """Restore an image tile by tile; rows are handed to `write` in order, as soon as they are finished.
 
     Besides one tile's activations this holds one row of tiles of the result.
 
     Args:
         restore: the network, on one tile.
-        read: gives the tile at some (reflected) indices of the picture.
+        read: gives the tile at some (reflected) indices of the image.
         write: takes finished rows; they may be changed in place.
-        size_HW: the picture's size.
+        size_HW: the image's size.
         scale: how much `restore` enlarges.
         on_tile: called after each tile with how many are done and how many there are.
     """
@@ -153,7 +153,7 @@ def _restore_cropped(
 
 @torch.no_grad()
 def bytes_per_pixel(network: nn.Module, run: Callable[[Tensor], Tensor]) -> float:
-    """Estimate the peak of activations per LR pixel when `run` sends a picture through `network`.
+    """Estimate the peak of activations per LR pixel when `run` sends an image through `network`.
 
     The largest layer's input and output, twice: what skip connections hold and convolutions copy comes on top.
     """
@@ -184,7 +184,7 @@ def fitting_side(budget_bytes: float, per_pixel: float, margin: int) -> int:
 def measure_reach(network: SRNetwork, limit: int = 512) -> int:
     """How many LR pixels away the farthest input is on which an output pixel depends, for a fixed embedding.
 
-    Read off the gradient of the centre's output pixels in a picture that is doubled until it is large enough.
+    Read off the gradient of the centre's output pixels in an image that is doubled until it is large enough.
     An overlap of this size makes tiles exact. Deep networks reach far and hardly use it, see `Tiling`.
 
     Raises:

@@ -1,6 +1,6 @@
-"""The one way from a picture to a larger, better one; command, browser and Python all call it.
+"""The one way from an image to a larger, better one; command, browser and Python all call it.
 
-Legend: H, W a picture's size, C channels, s the network's scale, D the embedding's length.
+Legend: H, W an image's size, C channels, s the network's scale, D the embedding's length.
 """
 
 import logging
@@ -13,20 +13,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from realsr_mod.inference.memory import halved, memory_budget
 from realsr_mod.inference.pixels import ImageType, Source, apply_to_pixels, enlarged_alpha, resized
-from realsr_mod.inference.resources import halved, memory_budget, pick_device, pick_dtype
 from realsr_mod.inference.tiling import Tiling, bytes_per_pixel, fitting_side, run_tiles
-from realsr_mod.types import SRNetwork
-from realsr_mod.weights.release import load_restorer, locate
+from realsr_mod.networks.base import SRNetwork
+from realsr_mod.runtime.devices import pick_device, pick_dtype
+from realsr_mod.weights.locate import locate
+from realsr_mod.weights.release import load_restorer
 
 logger = logging.getLogger(__name__)
 
-# The embedding is an average over the picture; so many pixels, spread evenly, give it as well as all of them.
+# The embedding is an average over the image; so many pixels, spread evenly, give it as well as all of them.
 EMBED_PIXELS = 2_000_000
 
 
 class Upscaler:
-    """Enlarges and restores pictures with one network.
+    """Enlarges and restores images with one network.
 
         upscaler = Upscaler.load("runs/mmrealsr/2026-01-31_12-00-00")  # or of the zoo: Upscaler.load()
         better = upscaler(Image.open("photo.jpg"), noise=0.7)
@@ -48,9 +50,9 @@ class Upscaler:
         tile: int | str = "auto",
         overlap: int = 24,
     ) -> None:
-        if getattr(network, "sees_hr", False):
+        if network.sees_hr:
             raise ValueError(
-                "this model is a teacher: it needs the HR picture that upscaling is to find; use its student"
+                "this model is a teacher: it needs the HR image that upscaling is to find; use its student"
             )
         self.device = pick_device(device)
         self.dtype = pick_dtype(precision, self.device)
@@ -95,17 +97,17 @@ class Upscaler:
         on_tile: Callable[[int, int], None] = lambda done, total: None,
         **degrees: float | None,
     ) -> ImageType:
-        """Upscale a picture; what comes back is of the kind that went in.
+        """Upscale an image; what comes back is of the kind that went in.
 
         Args:
             image: Pillow image (any mode but F, and I up to 65535 only); NumPy (H, W) or (H, W, 1 to 4), uint8, uint16
                 or float in [0, 1]; torch (C, H, W) or (B, C, H, W) with 1 or 3 channels, uint8 or float in [0, 1]; or a
-                `Picture`.
+                `Image`.
             outscale: how much larger the result is; the network's own scale if None.
             embedding: (D,), what `embed` gave, so as not to estimate it again.
             on_tile: called after each tile with how many are done and how many there are.
             degrees: `blur=…`, `noise=…`, each 0 (clean) to 1 (worst), for models with such sliders; those not given
-                are estimated from the picture.
+                are estimated from the image.
         """
         self.check(outscale, **degrees)
 
@@ -117,7 +119,7 @@ class Upscaler:
 
     @torch.inference_mode()
     def embed(self, image: ImageType) -> Tensor:
-        """Estimate a picture's embedding, (D,) on the CPU: for KDSR the representation, for MM-RealSR (blur, noise)."""
+        """Estimate an image's embedding, (D,) on the CPU: for KDSR the representation, for MM-RealSR (blur, noise)."""
         found: list[Tensor] = []
 
         def look(pixels_HWC: np.ndarray) -> np.ndarray:
@@ -127,7 +129,7 @@ class Upscaler:
         apply_to_pixels(look, image)
         return torch.stack(found).mean(0).cpu() if len(found) > 1 else found[0].cpu()
 
-    # --- one picture ---
+    # --- one image ---
 
     def check(self, outscale: float | None = None, **degrees: float | None) -> None:
         """Raise a ValueError where this model cannot be called with these arguments."""
@@ -166,7 +168,7 @@ class Upscaler:
         embedding_1D = embedding_D[None]
 
         def write(first: int, rows_3HW: Tensor) -> None:
-            out[first : first + rows_3HW.shape[1], :, : source.colours] = source.quantised(rows_3HW)
+            out[first : first + rows_3HW.shape[1], :, : source.colors] = source.quantized(rows_3HW)
 
         tile = self.tile
         while True:
@@ -184,7 +186,7 @@ class Upscaler:
             except (RuntimeError, MemoryError) as error:
                 tile = halved(tile, max(h, w), error)
         self.tile = tile  # what did not fit once will not fit again
-        if channels > source.colours:
+        if channels > source.colors:
             out[:, :, -1] = enlarged_alpha(pixels_HWC[:, :, -1], self.scale)
         return out if outscale is None else resized(out, int(h * outscale + 0.5), int(w * outscale + 0.5))
 
@@ -205,10 +207,10 @@ class Upscaler:
 
     @torch.inference_mode()
     def _estimate(self, pixels_HWC: np.ndarray) -> Tensor:
-        """The embedding (D,) of a whole picture, at once where that fits in memory, else averaged over crops.
+        """The embedding (D,) of a whole image, at once where that fits in memory, else averaged over crops.
 
-        Encoders end in an average over the picture. Crops on an even grid that reaches all borders estimate the same
-        average; they cover the whole picture up to `EMBED_PIXELS` and a sample of that size beyond. On photos, crops of
+        Encoders end in an average over the image. Crops on an even grid that reaches all borders estimate the same
+        average; they cover the whole image up to `EMBED_PIXELS` and a sample of that size beyond. On photos, crops of
         a quarter of the area moved no pixel of a trained KDSR's result by more than 1/255.
         """
         if self.network.embedding_dim == 0:

@@ -9,7 +9,7 @@ KINDS = ("vanilla", "hinge", "lsgan")
 class AdversarialLoss(nn.Module):
     """What generator and discriminator minimise; means over all logits, in float32.
 
-    With r and f the logits of real and restored pictures:
+    With r and f the logits of real and restored images:
         vanilla: generator softplus(-f); discriminator softplus(-r) + softplus(f)   (non-saturating cross-entropy)
         hinge:   generator -f;           discriminator relu(1 - r) + relu(1 + f)
         lsgan:   generator (f - 1)^2;    discriminator (r - 1)^2 + f^2
@@ -22,7 +22,7 @@ class AdversarialLoss(nn.Module):
         self.kind = kind
 
     def generator(self, fake: Tensor) -> Tensor:
-        """Low where the discriminator takes restored pictures for real."""
+        """Low where the discriminator takes restored images for real."""
         fake = fake.float()
         if self.kind == "hinge":
             return -fake.mean()

@@ -1,4 +1,4 @@
-"""Output distillation: what a trained network makes of the same pictures as a second target."""
+"""Output distillation: what a trained network makes of the same images as a second target."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,16 +10,16 @@ from realsr_mod.weights.release import load_restorer
 
 
 class OutputDistillationLoss:
-    """weight · distance(sr, the teacher's picture of the same LR picture); pictures are RGB in [0, 1].
+    """weight · distance(sr, the teacher's image of the same LR image); images are RGB in [0, 1].
 
-    The truth holds what the LR picture no longer tells; to a network that cannot know it, that is noise, and where the
-    degradation is severe it is nearly all of the loss. The teacher's picture has none. (Hinton and others, arXiv
-    1503.02531, with pictures in place of class probabilities.)
+    The truth holds what the LR image no longer tells; to a network that cannot know it, that is noise, and where the
+    degradation is severe it is nearly all of the loss. The teacher's image has none. (Hinton and others, arXiv
+    1503.02531, with images in place of class probabilities.)
 
     Deliberately no `nn.Module`, as `PerceptualLoss`: nothing in it trains.
 
     Args:
-        model: the teacher, a released model that restores from the LR picture alone: a name of the zoo, a run, a file.
+        model: the teacher, a released model that restores from the LR image alone: a name of the zoo, a run, a file.
         weight: of the distance, beside the distance from the truth.
     """
 
@@ -29,7 +29,7 @@ class OutputDistillationLoss:
         self.weight = weight
         self.teacher = load_restorer(model).requires_grad_(False).eval()
         if self.teacher.sees_hr:
-            raise ValueError(f"{model} reads the truth as well; give a network that needs the LR picture alone")
+            raise ValueError(f"{model} reads the truth as well; give a network that needs the LR image alone")
         self.source = str(model)
 
     def __call__(self, sr_B3HW: Tensor, lr_B3HW: Tensor, distance: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

@@ -7,14 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from realsr_mod.networks.vgg import VGG19Features, load_vgg19
+from realsr_mod.losses.vgg import VGG19Features, load_vgg19
 
 
 class PerceptualLoss:
-    """Sum over layers of weight · L1(features of sr, features of hr), for RGB pictures in [0, 1].
+    """Sum over layers of weight · L1(features of sr, features of hr), for RGB images in [0, 1].
 
     Deliberately no `nn.Module`: nothing in it trains, so no checkpoint, weight average or data-parallel group should
-    carry its 80 MB. The features go to the pictures' device by themselves.
+    carry its 80 MB. The features go to the images' device by themselves.
 
     Args:
         layers: layer name to its weight, for example `{conv3_4: 1, conv5_4: 1}`.

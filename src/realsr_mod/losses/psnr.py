@@ -5,14 +5,14 @@ from torch import Tensor, nn
 
 
 class PSNRLoss(nn.Module):
-    """Minus the PSNR in dB of pictures in [0, 1], mean over pictures: (..., C, H, W) twice to a scalar.
+    """Minus the PSNR in dB of images in [0, 1], mean over images: (..., C, H, W) twice to a scalar.
 
-    Squared error is ruled by the worst degraded pictures of a batch. Here every picture counts by the ratio of its
+    Squared error is ruled by the worst degraded images of a batch. Here every image counts by the ratio of its
     error, as in the figure that is reported in the end. (Chen and others, HINet, arXiv 2105.06086. Kornia's loss of
     this name pools the errors of a batch before the logarithm, and is infinite where they are 0.)
 
     Args:
-        floor: added to each picture's mean squared error. It bounds the weight of pictures that are nearly right, as
+        floor: added to each image's mean squared error. It bounds the weight of images that are nearly right, as
             flat patches are from the first: with 0.001, none seems better than 30 dB.
     """
 

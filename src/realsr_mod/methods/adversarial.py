@@ -12,19 +12,19 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from realsr_mod.losses.adversarial import AdversarialLoss
-from realsr_mod.weights.release import load_state
+from realsr_mod.weights.state import load_state
 
 
 class AdversarialGame:
-    """A discriminator with its optimiser, and the loss that it gives the generator.
+    """A discriminator with its optimizer, and the loss that it gives the generator.
 
     Deliberately no `nn.Module`, so that it is no part of the training module that owns it: weight averaging, the data-
-    parallel group and the generator's optimiser see the generator alone, and Lightning counts the generator's steps.
+    parallel group and the generator's optimizer see the generator alone, and Lightning counts the generator's steps.
     Outside of `discriminator_backward` the discriminator is frozen, so the generator's gradient never reaches it.
 
     Args:
-        discriminator: pictures (B, 3, H, W) to logits of any shape.
-        optimizer: partial of a torch optimiser; gets the discriminator's parameters.
+        discriminator: images (B, 3, H, W) to logits of any shape.
+        optimizer: partial of a torch optimizer; gets the discriminator's parameters.
         weight: of the generator's adversarial term. MM-RealSR and Real-ESRGAN 0.1, KDSR 1.
         kind: vanilla, hinge or lsgan; see `AdversarialLoss`.
     """
@@ -48,7 +48,7 @@ class AdversarialGame:
         self.discriminator.requires_grad_(False)
 
     def to(self, device: torch.device) -> None:
-        """Bring the discriminator, and what its optimiser remembers of it, to `device`."""
+        """Bring the discriminator, and what its optimizer remembers of it, to `device`."""
         self.discriminator.to(device)
         self.optimizer.load_state_dict(self.optimizer.state_dict())  # casts its state to the parameters' device
 
@@ -75,7 +75,7 @@ class AdversarialGame:
 
     @property
     def has_gradient(self) -> bool:
-        """Whether there is anything to step on; a warm-up without pictures leaves nothing."""
+        """Whether there is anything to step on; a warm-up without images leaves nothing."""
         return any(parameter.grad is not None for parameter in self.discriminator.parameters())
 
     def step(self, largest_norm: float | None = None, rate: float = 1.0) -> Tensor:

@@ -1,5 +1,5 @@
-"""What every method's training shares: optimiser, loss bookkeeping, the optional game against a discriminator,
-validation beside bicubic."""
+"""What every method's training shares: the optimizer, the bookkeeping of losses, the guards, validation beside bicubic,
+and the optional game against a discriminator."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -11,21 +11,24 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from realsr_mod.data.batch import SRBatch
 from realsr_mod.degradations.resize import resize
 from realsr_mod.losses.output_distillation import OutputDistillationLoss
 from realsr_mod.losses.perceptual import PerceptualLoss
 from realsr_mod.methods.adversarial import AdversarialGame
 from realsr_mod.metrics import PSNRY, SSIMY
-from realsr_mod.types import SRBatch, SRNetwork
-from realsr_mod.weights.release import load_model, load_state
+from realsr_mod.networks.base import Estimator, SRNetwork
+from realsr_mod.weights.release import load_model
+from realsr_mod.weights.state import load_state
 
-LossTerms = dict[str, Tensor]  # name to weighted scalar; the sum is what training minimises
+OptimizerFactory = Callable[[list[dict[str, Any]]], Optimizer]
+LossTerms = dict[str, Tensor]  # name to weighted scalar; the sum is what training minimizes
 
 
-DIVERGED = 1e6  # neither pixels nor a loss on pictures in [0, 1] come near it while the network is sane
+DIVERGED = 1e6  # neither pixels nor a loss on images in [0, 1] come near it while the network is sane
 REMEDY = (
     "Try a lower method.optimizer.lr, or trainer.gradient_clip_val at the usual train/grad_norm of metrics.csv, or "
-    "trainer.precision=32-true."
+    "trainer.precision=float32."
 )
 
 
@@ -33,19 +36,14 @@ class DivergedError(ValueError):
     """A loss term or a weight is NaN, infinite, or beyond all sense."""
 
 
-class SRModule(pl.LightningModule, ABC):
-    """Trains `network`. A method says in `forward_losses` what it minimises; the rest is here.
+class TrainingModule(pl.LightningModule, ABC):
+    """Trains `network`, whatever it puts out. A method says in `forward_losses` what it minimizes.
 
     Args:
         network: what is trained, validated and released.
-        optimizer: partial of a torch optimiser; gets `parameter_groups()`.
+        optimizer: partial of a torch optimizer; gets `parameter_groups()`.
         scheduler: partial of a torch scheduler, stepped after every training step; or None.
         start_from: a released model (see `load_model`) whose weights the network begins with; None: random ones.
-        pixel_loss: distance of the restored picture from the true one, L1 unless given (`PSNRLoss`: the highest PSNR
-            where the degradation leaves much open).
-        adversarial: the game against a discriminator that makes this method its GAN variant; None: not played.
-        perceptual: distance of deep features, added to the loss; None: not added.
-        output_distillation: `pixel_loss` towards a trained network's pictures, added to the loss; None: not added.
         compile_network: run the network's parts (encoder, restorer, blocks) through `torch.compile`, in place;
             checkpoints stay the same.
         channels_last: keep the network's tensors in NHWC order, which tensor cores prefer under bf16.
@@ -53,14 +51,10 @@ class SRModule(pl.LightningModule, ABC):
 
     def __init__(
         self,
-        network: SRNetwork,
-        optimizer: Callable[[list[dict[str, Any]]], Optimizer],
+        network: Estimator,
+        optimizer: OptimizerFactory,
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         start_from: str | None = None,
-        pixel_loss: nn.Module | None = None,
-        adversarial: AdversarialGame | None = None,
-        perceptual: PerceptualLoss | None = None,
-        output_distillation: OutputDistillationLoss | None = None,
         compile_network: bool = False,
         channels_last: bool = False,
     ) -> None:
@@ -70,13 +64,6 @@ class SRModule(pl.LightningModule, ABC):
         self.network = network
         self.optimizer = optimizer
         self.scheduler = scheduler
-        self.adversarial = adversarial
-        self.perceptual = perceptual
-        self.output_distillation = output_distillation
-        self.pixel_loss = pixel_loss or nn.L1Loss()
-        border = network.scale
-        self.psnr_y, self.ssim_y = PSNRY(border), SSIMY(border)
-        self.bicubic_psnr_y, self.bicubic_ssim_y = PSNRY(border), SSIMY(border)
         if channels_last:
             self.network.to(memory_format=torch.channels_last)
         if compile_network:
@@ -86,18 +73,14 @@ class SRModule(pl.LightningModule, ABC):
 
     @abstractmethod
     def forward_losses(self, batch: SRBatch) -> tuple[LossTerms, Tensor | None]:
-        """The weighted terms of this batch's loss, and the pictures they judge (rows as in `batch.hr`), if any."""
-
-    def predict_sr(self, batch: SRBatch) -> Tensor:
-        """Super-resolve a batch as at test time: (B, 3, sH, sW), float32."""
-        return self.network(batch.lr).float()
+        """The weighted terms of this batch's loss, and the images they judge (rows as in `batch.hr`), if any."""
 
     def trainable_parameters(self) -> Iterable[nn.Parameter]:
-        """The parameters that the optimiser updates: the network's that require gradients."""
+        """The parameters that the optimizer updates: the network's that require gradients."""
         return [p for p in self.network.parameters() if p.requires_grad]
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """What the optimiser gets: groups of `params`, each with an `lr_ratio` where its rate is not the common one."""
+        """What the optimizer gets: groups of `params`, each with an `lr_ratio` where its rate is not the common one."""
         return [{"params": list(self.trainable_parameters())}]
 
     def configure_optimizers(self) -> dict[str, Any]:
@@ -114,37 +97,22 @@ class SRModule(pl.LightningModule, ABC):
 
     def training_step(self, batch: SRBatch, batch_idx: int) -> Tensor:
         terms, sr = self.forward_losses(batch)
-        judged = {}
-        if sr is not None and self.perceptual is not None:
-            terms["perceptual"] = self.perceptual(sr, batch.hr)
-        if sr is not None and self.output_distillation is not None:
-            terms["output_distillation"] = self.output_distillation(sr, batch.lr, self.pixel_loss)
-        if sr is not None and self.adversarial is not None:
-            terms["adversarial"] = self.adversarial.generator_loss(sr)
-            share = 1 / self.trainer.accumulate_grad_batches
-            judged = self.adversarial.discriminator_backward(sr, batch.hr, share)
-        self.check_sanity(terms | judged, sr, batch.step)
+        return self.total_loss(terms, batch, sr)
+
+    def total_loss(
+        self, terms: LossTerms, batch: SRBatch, sr: Tensor | None = None, watched: LossTerms | None = None
+    ) -> Tensor:
+        """The sum of the terms, after everything has been checked and logged, `watched` terms included."""
+        seen = terms | (watched or {})
+        self.check_sanity(seen, sr, batch.step)
         total = torch.stack(list(terms.values())).sum()
-        logged = {f"train/{name}": term.detach() for name, term in (terms | judged).items()}
-        self.log_dict(logged, batch_size=len(batch))
+        self.log_dict({f"train/{name}": term.detach() for name, term in seen.items()}, batch_size=len(batch))
         self.log("loss", total.detach(), prog_bar=True, batch_size=len(batch))
         return total
-
-    def on_fit_start(self) -> None:
-        if self.adversarial is not None:
-            self.adversarial.to(self.device)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         gradients = [p.grad for p in self.trainable_parameters() if p.grad is not None]
         self.log("train/grad_norm", nn.utils.get_total_norm(gradients))
-
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """The generator's step, then the discriminator's, before any callback can write a checkpoint."""
-        super().optimizer_step(*args, **kwargs)
-        if self.adversarial is not None and self.adversarial.has_gradient:
-            rate = self.optimizers().param_groups[0]["lr"] / self.configured_rate
-            norm = self.adversarial.step(self.trainer.gradient_clip_val, rate)
-            self.log("train/grad_norm_discriminator", norm)
 
     def check_sanity(self, terms: LossTerms, sr: Tensor | None, step: int) -> None:
         """Raise DivergedError, naming the step and what exploded, before it reaches the weights."""
@@ -158,17 +126,125 @@ class SRModule(pl.LightningModule, ABC):
                     f"far are untouched. {REMEDY}"
                 )
 
+    def checked_weights(self) -> dict[str, Tensor]:
+        """What must be finite before a checkpoint is written, by name."""
+        return dict(self.named_parameters())
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        weights = dict(self.named_parameters())
-        if self.adversarial is not None:
-            checkpoint["adversarial"] = self.adversarial.state_dict()
-            weights |= {f"discriminator.{name}": p for name, p in self.adversarial.discriminator.named_parameters()}
-        bad = [name for name, weight in weights.items() if not torch.isfinite(weight).all()]
+        bad = [name for name, weight in self.checked_weights().items() if not torch.isfinite(weight).all()]
         if bad:
             raise DivergedError(
                 f"weight '{bad[0]}' is not finite after step {self.global_step}; no checkpoint was written over the "
                 f"last good one. {REMEDY}"
             )
+
+
+class RestorationModule(TrainingModule):
+    """Trains a network that super-resolves: the distance of pixels, and PSNR and SSIM on luma beside bicubic's.
+
+    Args:
+        network: what is trained.
+        pixel_loss: distance of the restored image from the true one, L1 unless given (`PSNRLoss`: the highest PSNR
+            where the degradation leaves much open).
+        optimizer, training: see TrainingModule.
+    """
+
+    network: SRNetwork
+
+    def __init__(
+        self, network: SRNetwork, optimizer: OptimizerFactory, *, pixel_loss: nn.Module | None = None, **training: Any
+    ) -> None:
+        super().__init__(network, optimizer, **training)
+        self.pixel_loss = pixel_loss or nn.L1Loss()
+        border = network.scale
+        self.psnr_y, self.ssim_y = PSNRY(border), SSIMY(border)
+        self.bicubic_psnr_y, self.bicubic_ssim_y = PSNRY(border), SSIMY(border)
+
+    def predict_sr(self, batch: SRBatch) -> Tensor:
+        """Super-resolve a batch as at test time: (B, 3, sH, sW), float32. Teachers see the truth, as always."""
+        sr: Tensor = self.network(batch.lr, batch.hr)
+        return sr.float()
+
+    def validation_step(self, batch: SRBatch, batch_idx: int) -> dict[str, Tensor]:
+        """Measure one batch; returns SR and bicubic images for whoever shows them."""
+        sr = self.predict_sr(batch).clamp(0, 1)
+        bicubic = resize(batch.lr, scale=self.network.scale).clamp(0, 1)
+        for metric, image in (
+            (self.psnr_y, sr),
+            (self.ssim_y, sr),
+            (self.bicubic_psnr_y, bicubic),
+            (self.bicubic_ssim_y, bicubic),
+        ):
+            metric.update(image, batch.hr)
+        self.log("val/psnr_y", self.psnr_y, prog_bar=True, batch_size=len(batch))
+        self.log("val/bicubic_psnr_y", self.bicubic_psnr_y, prog_bar=True, batch_size=len(batch))
+        self.log("val/ssim_y", self.ssim_y, batch_size=len(batch))
+        self.log("val/bicubic_ssim_y", self.bicubic_ssim_y, batch_size=len(batch))
+        return {"sr": sr, "bicubic": bicubic}
+
+
+class SRModule(RestorationModule):
+    """Trains by restored images, which others may judge as well: a discriminator, deep features, a trained network.
+
+    Args:
+        network: what is trained.
+        adversarial: the game against a discriminator that makes this method its GAN variant; None: not played.
+        perceptual: distance of deep features, added to the loss; None: not added.
+        output_distillation: `pixel_loss` towards a trained network's images, added to the loss; None: not added.
+        optimizer, training: see RestorationModule.
+    """
+
+    def __init__(
+        self,
+        network: SRNetwork,
+        optimizer: OptimizerFactory,
+        *,
+        adversarial: AdversarialGame | None = None,
+        perceptual: PerceptualLoss | None = None,
+        output_distillation: OutputDistillationLoss | None = None,
+        **training: Any,
+    ) -> None:
+        super().__init__(network, optimizer, **training)
+        self.adversarial = adversarial
+        self.perceptual = perceptual
+        self.output_distillation = output_distillation
+
+    def training_step(self, batch: SRBatch, batch_idx: int) -> Tensor:
+        terms, sr = self.forward_losses(batch)
+        judged: LossTerms = {}
+        if sr is not None and self.perceptual is not None:
+            terms["perceptual"] = self.perceptual(sr, batch.hr)
+        if sr is not None and self.output_distillation is not None:
+            terms["output_distillation"] = self.output_distillation(sr, batch.lr, self.pixel_loss)
+        if sr is not None and self.adversarial is not None:
+            terms["adversarial"] = self.adversarial.generator_loss(sr)
+            share = 1 / self.trainer.accumulate_grad_batches
+            judged = self.adversarial.discriminator_backward(sr, batch.hr, share)
+        return self.total_loss(terms, batch, sr, judged)
+
+    def on_fit_start(self) -> None:
+        if self.adversarial is not None:
+            self.adversarial.to(self.device)
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """The generator's step, then the discriminator's, before any callback can write a checkpoint."""
+        super().optimizer_step(*args, **kwargs)
+        if self.adversarial is not None and self.adversarial.has_gradient:
+            rate = self.optimizers().param_groups[0]["lr"] / self.configured_rate
+            norm = self.adversarial.step(self.trainer.gradient_clip_val, rate)
+            self.log("train/grad_norm_discriminator", norm)
+
+    def checked_weights(self) -> dict[str, Tensor]:
+        weights = super().checked_weights()
+        if self.adversarial is not None:
+            discriminator = self.adversarial.discriminator
+            weights |= {f"discriminator.{name}": weight for name, weight in discriminator.named_parameters()}
+        return weights
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        if self.adversarial is not None:
+            checkpoint["adversarial"] = self.adversarial.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self.adversarial is not None:
@@ -178,20 +254,3 @@ class SRModule(pl.LightningModule, ABC):
                     "run with start_from=RUN instead of resuming it"
                 )
             self.adversarial.load_state_dict(checkpoint["adversarial"])
-
-    def validation_step(self, batch: SRBatch, batch_idx: int) -> dict[str, Tensor]:
-        """Measure one batch; returns SR and bicubic pictures for whoever shows them."""
-        sr = self.predict_sr(batch).clamp(0, 1)
-        bicubic = resize(batch.lr, scale=self.network.scale).clamp(0, 1)
-        for metric, picture in (
-            (self.psnr_y, sr),
-            (self.ssim_y, sr),
-            (self.bicubic_psnr_y, bicubic),
-            (self.bicubic_ssim_y, bicubic),
-        ):
-            metric.update(picture, batch.hr)
-        self.log("val/psnr_y", self.psnr_y, prog_bar=True, batch_size=len(batch))
-        self.log("val/bicubic_psnr_y", self.bicubic_psnr_y, prog_bar=True, batch_size=len(batch))
-        self.log("val/ssim_y", self.ssim_y, batch_size=len(batch))
-        self.log("val/bicubic_ssim_y", self.bicubic_ssim_y, batch_size=len(batch))
-        return {"sr": sr, "bicubic": bicubic}

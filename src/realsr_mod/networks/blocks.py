@@ -1,13 +1,12 @@
 """Building blocks that two or more networks share.
 
-Legend: B batch, C channels, H height, W width, D embedding length, K kernel side.
+Legend: B batch, C channels, H height, W width.
 """
 
 import math
 from collections.abc import Iterable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 DIV2K_RGB_MEAN = (0.4488, 0.4371, 0.4040)
@@ -46,32 +45,6 @@ class ResidualBlock(nn.Module):
         return x_BCHW + self.conv2(self.activation(self.conv1(x_BCHW)))
 
 
-class DynamicDepthwiseConv(nn.Module):
-    """A depthwise KxK convolution whose kernels are computed per sample from an embedding (KDSR, eq. 5).
-
-    `embedding_dim` D in, `channels` C filtered: linear D to C, LeakyReLU(0.1), linear C to K*K*C, no biases.
-    The kernels start small, and as different as the embeddings are.
-    """
-
-    def __init__(self, channels: int, embedding_dim: int, kernel_size: int = 3) -> None:
-        super().__init__()
-        self.kernel_size = kernel_size
-        self.to_kernels = nn.Sequential(
-            nn.Linear(embedding_dim, channels, bias=False),
-            nn.LeakyReLU(0.1),
-            nn.Linear(channels, kernel_size**2 * channels, bias=False),
-        )
-        init_scaled([self.to_kernels[0]], scale=1.0)
-        init_scaled([self.to_kernels[2]], scale=0.05)
-
-    def forward(self, x_BCHW: Tensor, embedding_BD: Tensor) -> Tensor:
-        b, c, h, w = x_BCHW.shape
-        k = self.kernel_size
-        kernels = self.to_kernels(embedding_BD).to(x_BCHW.dtype).reshape(b * c, 1, k, k)
-        y = F.conv2d(x_BCHW.reshape(1, b * c, h, w), kernels, padding=k // 2, groups=b * c)
-        return y.reshape(b, c, h, w)
-
-
 class PixelShuffleUpsampler(nn.Sequential):
     """Enlarge by 3 or a power of two: conv to f*f*C channels and PixelShuffle(f), f = 3 once or f = 2 repeatedly.
 
@@ -93,7 +66,7 @@ class PixelShuffleUpsampler(nn.Sequential):
 
 
 class RGBMean(nn.Module):
-    """The mean colour of DIV2K, to subtract from a picture before a network and to add to it afterwards."""
+    """The mean colour of DIV2K, to subtract from an image before a network and to add to it afterwards."""
 
     def __init__(self, mean: tuple[float, float, float] = DIV2K_RGB_MEAN) -> None:
         super().__init__()

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from realsr_mod.networks.base import SRNetwork
 from realsr_mod.networks.blocks import conv3x3, init_scaled
-from realsr_mod.types import SRNetwork
 
 Affine = tuple[Tensor, Tensor]  # gamma and beta, (B, C) each
 
@@ -46,7 +46,7 @@ class RRDB(nn.Module):
 class RRDBRestorer(nn.Module):
     """Head, RRDBs, conv, long skip, two nearest-neighbour doublings, two convs to RGB: enlarges four times.
 
-    A smaller scale first folds the picture by pixel-unshuffling: 2 at scale 2, 4 at scale 1. A picture whose sides
+    A smaller scale first folds the image by pixel-unshuffling: 2 at scale 2, 4 at scale 1. An image whose sides
     that does not divide is padded by repeating its border, and the result is cropped.
 
     Args:

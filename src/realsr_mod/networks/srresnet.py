@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from realsr_mod.networks.base import SRNetwork
 from realsr_mod.networks.blocks import PixelShuffleUpsampler, ResidualBlock, conv3x3, init_scaled
-from realsr_mod.types import SRNetwork
 
 
 class SRResNet(SRNetwork):

@@ -10,14 +10,14 @@ from torch.nn.utils.parametrizations import spectral_norm
 from realsr_mod.networks.blocks import conv3x3
 
 
-def _normalised(in_channels: int, out_channels: int, halve: bool = False) -> nn.Module:
+def _normalized(in_channels: int, out_channels: int, halve: bool = False) -> nn.Module:
     """A bias-free convolution under spectral normalisation; `halve` makes it 4x4 with stride 2, else it is 3x3."""
     kernel, stride = (4, 2) if halve else (3, 1)
     return spectral_norm(nn.Conv2d(in_channels, out_channels, kernel, stride=stride, padding=1, bias=False))
 
 
 class UNetDiscriminator(nn.Module):
-    """Tell real pictures from restored ones, pixel by pixel: (B, 3, H, W) to logits (B, 1, H, W).
+    """Tell real images from restored ones, pixel by pixel: (B, 3, H, W) to logits (B, 1, H, W).
 
     Args:
         channels: width at full resolution; it doubles with each of the three halvings. 64 as published.
@@ -27,9 +27,9 @@ class UNetDiscriminator(nn.Module):
         super().__init__()
         c = channels
         self.head = conv3x3(3, c)
-        self.down = nn.ModuleList([_normalised(c * 2**i, c * 2 ** (i + 1), halve=True) for i in range(3)])
-        self.up = nn.ModuleList([_normalised(c * 2 ** (i + 1), c * 2**i) for i in (2, 1, 0)])
-        self.refine = nn.ModuleList([_normalised(c, c) for _ in range(2)])
+        self.down = nn.ModuleList([_normalized(c * 2**i, c * 2 ** (i + 1), halve=True) for i in range(3)])
+        self.up = nn.ModuleList([_normalized(c * 2 ** (i + 1), c * 2**i) for i in (2, 1, 0)])
+        self.refine = nn.ModuleList([_normalized(c, c) for _ in range(2)])
         self.to_logits = conv3x3(c, 1)
 
     def forward(self, x_B3HW: Tensor) -> Tensor:

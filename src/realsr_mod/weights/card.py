@@ -1,4 +1,4 @@
-"""The card of a network of the zoo: what `config.json` says about it, for people, with pictures."""
+"""The card of a network of the zoo: what `config.json` says about it, for people, with images."""
 
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,15 @@ from realsr_mod.data.photos import embedded_photos
 from realsr_mod.degradations.base import Degradation
 from realsr_mod.degradations.resize import resize
 from realsr_mod.degradations.stored import build_degradation
-from realsr_mod.pictures import comparison_grid
-from realsr_mod.protocols import to_tensor
-from realsr_mod.rng import picture_generator
+from realsr_mod.images.grid import comparison_grid
+from realsr_mod.images.tensors import to_tensor
+from realsr_mod.runtime.rng import image_generator
 from realsr_mod.weights.catalog import Entry
 from realsr_mod.weights.release import load_model, read_config
 
 CARD_NAME = "README.md"
-PICTURES_NAME = "pictures.jpg"
-PICTURE_SEEDS = (0, 1)  # fixed beforehand, so that nobody picks the flattering ones
+IMAGES_NAME = "images.jpg"
+IMAGE_SEEDS = (0, 1)  # fixed beforehand, so that nobody picks the flattering ones
 
 _CARD = """# {name}
 
@@ -32,12 +32,12 @@ _CARD = """# {name}
 | training | {training} |
 | trained again by | `{command}` |
 | speed | {speed} |
-| licence | {licence} |
+| license | {license} |
 | SHA-256 | `{sha256}` |
 
 ## Measured
 
-PSNR-Y (dB) and SSIM-Y, beside bicubic upscaling of the same pictures, by `realsr-evaluate model={name}`.
+PSNR-Y (dB) and SSIM-Y, beside bicubic upscaling of the same images, by `realsr-evaluate model={name}`.
 
 {measured}
 
@@ -45,9 +45,9 @@ PSNR-Y (dB) and SSIM-Y, beside bicubic upscaling of the same pictures, by `reals
 
 {weak_at}
 
-## Pictures
+## Images
 
-![LR, bicubic, {name}, HR]({pictures})
+![LR, bicubic, {name}, HR]({images})
 
 Photos that it was not trained on, under the first two draws of the degradation that it was trained for.
 """
@@ -71,11 +71,11 @@ def render_card(entry: Entry) -> str:
         training="; ".join(stages),
         command=entry.command,
         speed="; ".join(speed) or "not measured",
-        licence=entry.licence,
+        license=entry.license,
         sha256=entry.sha256,
         measured=_figures(entry),
         weak_at=entry.weak_at,
-        pictures=PICTURES_NAME,
+        images=IMAGES_NAME,
     )
 
 
@@ -99,24 +99,24 @@ def _figures(entry: Entry) -> str:
 
 
 def shown_degradation(trained: dict[str, Any]) -> Degradation:
-    """What the card's pictures are degraded by: what the network was trained on, with one version of each picture."""
-    if "pipeline" in trained:  # MM-RealSR's training makes five, of the picture sharpened beforehand, or two
+    """What the card's images are degraded by: what the network was trained on, with one version of each image."""
+    if "pipeline" in trained:  # MM-RealSR's training makes five, of the image sharpened beforehand, or two
         pipeline = trained["pipeline"]
         trained = pipeline | {"sharpen": trained.get("sharpen", pipeline["sharpen"])}
     return build_degradation(trained)
 
 
 @torch.no_grad()
-def draw_pictures(folder: Path) -> Image.Image:
+def draw_images(folder: Path) -> Image.Image:
     """LR, bicubic, the network's result and HR of the embedded validation photos."""
     network, config = load_model(folder), read_config(folder)
     degradation = shown_degradation(config["degradation"])
     rows = []
     for path in embedded_photos()[1]:
-        for seed in PICTURE_SEEDS:
+        for seed in IMAGE_SEEDS:
             photo = to_tensor(path, network.scale)
-            params = degradation.sample(tuple(photo.shape), picture_generator(seed, path.name))
+            params = degradation.sample(tuple(photo.shape), image_generator(seed, path.name))
             lr = degradation(photo, params)
             row = {"LR": lr, "bicubic": resize(lr, scale=network.scale), config["name"]: network(lr)}
-            rows.append({key: picture[0] for key, picture in (row | {"HR": degradation.target(photo)}).items()})
+            rows.append({key: image[0] for key, image in (row | {"HR": degradation.target(photo)}).items()})
     return comparison_grid(rows, network.scale, crop_px=192)

@@ -1,7 +1,7 @@
 """The zoo: trained networks that come with the package, by name.
 
 Each is a folder `zoo/NAME/`: `model.safetensors` in half precision; `config.json`, the one place where everything known
-about the network is written; `README.md` and `pictures.jpg`, which `realsr_mod.weights.zoo_entry` makes from the two.
+about the network is written; `README.md` and `images.jpg`, which `realsr_mod.zoo` makes from the two.
 """
 
 import json
@@ -30,7 +30,7 @@ class Entry:
     made_for: str
     trained_on: str
     weak_at: str
-    licence: str
+    license: str
     command: str  # trains it anew
     stages: list[dict[str, Any]]  # of its training, the last one its own: name, steps, seconds, machine
     measured: list[dict[str, Any]]  # rows of `evaluate`'s summaries, each with its protocol and machine
@@ -40,7 +40,7 @@ class Entry:
         return self.folder / WEIGHTS_NAME
 
     def gains(self) -> dict[str, float]:
-        """By protocol, PSNR-Y over bicubic in dB: the mean over all pictures of all sets."""
+        """By protocol, PSNR-Y over bicubic in dB: the mean over all images of all sets."""
         return {
             protocol: _total(rows, "psnr_y") / _total(rows) - _total(rows, "bicubic_psnr_y") / _total(rows)
             for protocol, rows in self._means_by("protocol").items()

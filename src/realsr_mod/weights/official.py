@@ -11,10 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from realsr_mod.types import SRNetwork
-from realsr_mod.weights.layouts import LAYOUTS, Layout
-from realsr_mod.weights.release import load_state, read_checkpoint
+from realsr_mod.methods.kdsr import layout as kdsr
+from realsr_mod.methods.mmrealsr import layout as mmrealsr
+from realsr_mod.networks.base import SRNetwork
+from realsr_mod.weights.layouts import FIRST_ESRGAN, RRDBNET, Layout
+from realsr_mod.weights.state import load_state, read_checkpoint
 
+LAYOUTS = (kdsr.STUDENT, kdsr.TEACHER, mmrealsr.MMREALSR, RRDBNET, FIRST_ESRGAN)  # the first that matches counts
 # What training programs wrap a state dict in. The averaged weights first: the papers report those.
 WRAPPERS = ("params_ema", "params", "state_dict")
 _KNOWN = ", ".join(layout.name for layout in LAYOUTS)
@@ -57,7 +60,7 @@ def _load_layout(layout: Layout, state: dict[str, Tensor], where: str) -> tuple[
         ):
             raise ValueError(
                 f"{where}: {key} is {state[key].flatten().tolist()[:9]}, expected {expected.flatten().tolist()}; "
-                f"{layout.name} is supported for pictures in [0, 1] with DIV2K's mean colour"
+                f"{layout.name} is supported for images in [0, 1] with DIV2K's mean colour"
             )
     renamed = {key: layout.to_ours(key) for key in state if key not in constants}
     if strangers := [key for key, ours in renamed.items() if ours is None]:

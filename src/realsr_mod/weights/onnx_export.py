@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from realsr_mod.types import SRNetwork
+from realsr_mod.networks.base import SRNetwork
+from realsr_mod.runtime.files import atomic_write
 
 ONNX_OPSET = 18
 MAX_ONNX_ERROR = 1e-4
@@ -46,7 +46,7 @@ class WithDegrees(nn.Module):
 
 
 def export_onnx(network: SRNetwork, path: str | Path) -> float:
-    """Write an ONNX model for RGB pictures of any size, and check it under onnxruntime.
+    """Write an ONNX model for RGB images of any size, and check it under onnxruntime.
 
     Inputs and outputs are those of `WithEstimate` or, for a network with sliders, of `WithDegrees`; the metadata say
     `scale` and `degrees` (their names). Returns the largest difference from torch.
@@ -83,8 +83,8 @@ def export_onnx(network: SRNetwork, path: str | Path) -> float:
         )
     content = program.model_proto
     onnx.helper.set_model_props(content, {"scale": str(network.scale), "degrees": ",".join(network.embedding_names)})
-    onnx.save(content, f"{path}.tmp")
-    os.replace(f"{path}.tmp", path)
+    with atomic_write(path) as file:
+        file.write(content.SerializeToString())
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return _largest_difference(session, model, inputs)
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from realsr_mod.analysis.contents import Contents
-from realsr_mod.analysis.grid import DegradationGrid, Pictures
+from realsr_mod.analysis.grid import DegradationGrid, DegradedImages
 
 CONDITIONS = [{}, {"blur": 2}, {"noise": 20}]
 
@@ -16,5 +16,5 @@ def contents() -> Contents:
 
 
 @pytest.fixture(scope="session")
-def pictures(contents) -> Pictures:
-    return Pictures.make(contents, DegradationGrid(CONDITIONS), scale=4)
+def images(contents) -> DegradedImages:
+    return DegradedImages.make(contents, DegradationGrid(CONDITIONS), scale=4)

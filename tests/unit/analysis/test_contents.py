@@ -13,7 +13,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_corners_fill_the_picture_without_overlap_centre_first():
+def test_corners_fill_the_image_without_overlap_center_first():
     assert central_corners(50, 100, 32) == [(9, 34), (9, 2), (9, 66)]
     assert central_corners(31, 100, 32) == []
 
@@ -21,16 +21,16 @@ def test_corners_fill_the_picture_without_overlap_centre_first():
 def test_few_photos_give_several_squares_each(folder):
     contents = load_contents(folder, crop_px=32, count=9)  # 2.png is too small; three squares from each of the others
     assert contents.names == ["0.png (1)", "0.png (2)", "1.png", "3.png (1)", "3.png (2)", "3.png (3)"]
-    assert contents.photo_M.tolist() == [0, 0, 1, 2, 2, 2]
+    assert contents.source_M.tolist() == [0, 0, 1, 2, 2, 2]
     assert contents.hr_M3HW.shape == (6, 3, 32, 32)
     assert torch.equal(contents.hr_M3HW[3], torch.full((3, 32, 32), 30 / 255))
 
 
-def test_many_photos_give_their_centres_evenly_spread(folder):
+def test_many_photos_give_their_centers_evenly_spread(folder):
     assert load_contents(folder, crop_px=20, count=2).names == ["0.png", "3.png"]
     embedded = load_contents(count=24)
     assert len(embedded) == 24
-    assert len(np.unique(embedded.photo_M)) == 12
+    assert len(np.unique(embedded.source_M)) == 12
 
 
 def test_too_few_photos_are_named(folder):

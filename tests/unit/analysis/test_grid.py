@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from realsr_mod.analysis.grid import Condition, DegradationGrid, Pictures
+from realsr_mod.analysis.grid import Condition, DegradationGrid, DegradedImages
 from realsr_mod.degradations.classic import Bicubic, ClassicDegradation
 from realsr_mod.degradations.jpeg import JPEG
 
@@ -32,13 +32,13 @@ def test_names_kinds_and_labels(contents):
     conditions = [Condition(levels) for levels in ({}, {"blur": 0.5}, {"noise": 20, "blur": 2}, {"jpeg": 30})]
     assert [str(c) for c in conditions] == ["clean", "blur σ 0.5", "blur σ 2 + noise 20", "JPEG 30"]
     assert [c.kind for c in conditions] == ["clean", "blur", "blur+noise", "jpeg"]
-    pictures = Pictures.make(contents, DegradationGrid([{"blur": 1}, {}]), 2)
-    assert pictures.condition_N.tolist() == [0] * 6 + [1] * 6
-    assert pictures.content_N.tolist() == [*range(6), *range(6)]
-    assert pictures.photo_N.tolist() == [0, 0, 1, 1, 2, 2] * 2
-    assert pictures.clean == 1
-    assert torch.equal(pictures.lr_N3hw[6:], Bicubic(2)(contents.hr_M3HW, {}))
-    assert np.array_equal(pictures.condition_names, ["blur σ 1", "clean"])
+    images = DegradedImages.make(contents, DegradationGrid([{"blur": 1}, {}]), 2)
+    assert images.condition_N.tolist() == [0] * 6 + [1] * 6
+    assert images.content_N.tolist() == [*range(6), *range(6)]
+    assert images.source_N.tolist() == [0, 0, 1, 1, 2, 2] * 2
+    assert images.clean == 1
+    assert torch.equal(images.lr_N3hw[6:], Bicubic(2)(contents.hr_M3HW, {}))
+    assert np.array_equal(images.condition_names, ["blur σ 1", "clean"])
 
 
 def test_what_makes_no_grid_is_refused():

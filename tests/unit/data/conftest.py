@@ -1,4 +1,4 @@
-"""Fixtures of the data tests. Pictures are generated; the user's cache folder is not touched."""
+"""Fixtures of the data tests. Images are generated; the user's cache folder is not touched."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def cache_in_tmp(tmp_path_factory, monkeypatch):
 
 @pytest.fixture(scope="session")
 def save_photo():
-    """Function: write a random RGB picture of a size to a path, making its folder; returns the pixels."""
+    """Function: write a random RGB image of a size to a path, making its folder; returns the pixels."""
 
     def save(path, height=40, width=48, seed=0):
         pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)

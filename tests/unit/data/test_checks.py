@@ -9,9 +9,9 @@ from rich.console import Console
 
 from realsr_mod.data import checks
 from realsr_mod.data.checks import check_images, list_some
-from realsr_mod.data.patches import Photo
+from realsr_mod.data.patches import ImageFile
 from realsr_mod.data.split import split_by_name
-from realsr_mod.rng import picture_generator
+from realsr_mod.runtime.rng import image_generator
 
 
 @pytest.fixture
@@ -20,12 +20,12 @@ def mixed(tmp_path, save_photo):
     save_photo(tmp_path / "good.png", 40, 50)
     save_photo(tmp_path / "good2.png", 32, 32)
     save_photo(tmp_path / "small.png", 31, 99)
-    (tmp_path / "broken.png").write_text("no picture")
+    (tmp_path / "broken.png").write_text("no image")
     return sorted(tmp_path.glob("*.png"))
 
 
 def test_bad_images_are_left_out_and_named(mixed):
-    with pytest.warns(UserWarning, match=r"(?s)2 of 4 images.*broken.png: not an image.*small.png: too small: 31x99"):
+    with pytest.warns(UserWarning, match=r"(?s)2 of 4 images.*broken.png: not a PNG.*small.png: too small: 31x99"):
         checked = check_images(mixed, min_side_px=32)
     assert {path.name: size for path, size in checked.sizes.items()} == {"good.png": (40, 50), "good2.png": (32, 32)}
     assert sorted(path.name for path in checked.bad) == ["broken.png", "small.png"]
@@ -37,10 +37,10 @@ def test_names_from_old_disks_are_taken_as_they_are(tmp_path, save_photo):
         save_photo(folder / os.fsdecode(b"\xe9t\xe9.png"))
     except OSError:
         pytest.skip("this file system takes UTF-8 names alone")
-    photos = [Photo(path.name, path) for path in check_images(list(folder.iterdir()), min_side_px=8).sizes]
+    photos = [ImageFile(path.name, path) for path in check_images(list(folder.iterdir()), min_side_px=8).sizes]
     assert len(photos) == 1
-    assert split_by_name([*photos, Photo("b.png", folder / "b.png")], 1)
-    assert picture_generator(0, photos[0].name).initial_seed() > 0
+    assert split_by_name([*photos, ImageFile("b.png", folder / "b.png")], 1)
+    assert image_generator(0, photos[0].name).initial_seed() > 0
 
 
 def test_bad_images_are_refused_if_asked(mixed):

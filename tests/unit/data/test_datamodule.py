@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from realsr_mod.data.datamodule import EmbeddedDataModule, FolderDataModule, PairedDataModule
 from realsr_mod.degradations.base import Degradation
 from realsr_mod.degradations.classic import Bicubic, ClassicDegradation
-from realsr_mod.rng import step_generator
+from realsr_mod.runtime.rng import step_generator
 
 CONF = Path(__file__).parents[3] / "conf" / "data"
 
@@ -188,7 +188,7 @@ def test_validation_is_the_same_for_every_seed_and_number_of_ranks(photo_folder)
 
 
 def test_a_process_without_a_validation_photo_is_refused(photo_folder):
-    with pytest.raises(ValueError, match=r"2 validation pictures for 3 processes.*data\.val_count"):
+    with pytest.raises(ValueError, match=r"2 validation images for 3 processes.*data\.val_count"):
         with_trainer(folder_data(photo_folder), world_size=3).val_dataloader()
 
 
@@ -201,41 +201,43 @@ def test_validation_happens_on_whole_photos_between_steps(photo_folder):
 def test_a_photo_that_breaks_during_the_training_does_not_stop_it(photo_folder, caplog):
     data = with_trainer(folder_data(photo_folder, cache_gib=0), max_steps=6)
     loader = data.train_dataloader()
-    broken = data.train_photos[0].hr
+    broken = data.train_files[0].hr
     broken.write_bytes(broken.read_bytes()[:200])
     with caplog.at_level(logging.WARNING):
         batches = [data.on_after_batch_transfer(raw) for raw in loader]
     assert [len(batch) for batch in batches] == [3] * 6
-    assert data.train_photos[0].name not in {name for batch in batches for name in batch.names}
-    assert data.skipped_pictures == {str(broken): "image file is truncated"}
+    assert data.train_files[0].name not in {name for batch in batches for name in batch.names}
+    assert data.skipped_images == {
+        str(broken): "truncated or damaged (image file is truncated); copy it again from where it came"
+    }
     assert [str(broken) in record.message for record in caplog.records] == [True], "warned once"
 
 
 def test_a_photo_that_breaks_stops_the_training_if_asked(photo_folder):
     data = with_trainer(folder_data(photo_folder, cache_gib=0, on_late_bad_image="error"))
     loader = data.train_dataloader()
-    for photo in data.train_photos:
+    for photo in data.train_files:
         photo.hr.write_bytes(b"")
-    with pytest.raises(ValueError, match="not an image"):
+    with pytest.raises(ValueError, match="the file is empty"):
         next(iter(loader))
 
 
-def test_bad_pictures_at_the_start_are_counted_or_refused(photo_folder):
-    (photo_folder / "bad.jpg").write_text("no picture")
+def test_bad_images_at_the_start_are_counted_or_refused(photo_folder):
+    (photo_folder / "bad.jpg").write_text("no image")
     data = folder_data(photo_folder)
-    with pytest.warns(UserWarning, match="bad.jpg: not an image"):
+    with pytest.warns(UserWarning, match="bad.jpg: not a PNG"):
         data.setup()
-    assert list(data.skipped_pictures) == [str(photo_folder / "bad.jpg")]
-    assert len(data.train_photos + data.val_photos) == 5
-    with pytest.raises(ValueError, match=r"bad.jpg: not an image"):
+    assert list(data.skipped_images) == [str(photo_folder / "bad.jpg")]
+    assert len(data.train_files + data.val_files) == 5
+    with pytest.raises(ValueError, match=r"bad.jpg: not a PNG"):
         folder_data(photo_folder, on_bad_image="error").setup()
 
 
 def test_validation_photos_are_never_trained_on(photo_folder):
     data = folder_data(photo_folder, val_root=str(photo_folder / "inner"))
     data.setup()
-    assert [photo.name for photo in data.train_photos] == ["a.png", "b.png", "c.png"]
-    assert [photo.name for photo in data.val_photos] == ["d.png", "e.png"]
+    assert [photo.name for photo in data.train_files] == ["a.png", "b.png", "c.png"]
+    assert [photo.name for photo in data.val_files] == ["d.png", "e.png"]
     with pytest.raises(ValueError, match="0 photos to train on"):
         folder_data(photo_folder, val_root=str(photo_folder)).setup()
 
@@ -245,7 +247,7 @@ def test_adding_a_photo_leaves_the_split_alone(photo_folder, save_photo):
     before.setup()
     save_photo(photo_folder / "inner" / "f.png")
     after.setup()
-    assert before.val_photos == after.val_photos
+    assert before.val_files == after.val_files
     with pytest.raises(ValueError, match=r"data.val_count.*got 6 of 6"):
         folder_data(photo_folder, val_count=6).setup()
 
@@ -269,11 +271,11 @@ def test_pairs_come_from_disk_and_are_not_degraded(pair_folders):
 
 
 def test_a_pair_with_one_bad_half_is_left_out_whole(pair_folders):
-    Path(pair_folders[1], "2.png").write_text("no picture")
+    Path(pair_folders[1], "2.png").write_text("no image")
     data = PairedDataModule(*pair_folders, val_count=1, scale=2, hr_crop_px=16)
-    with pytest.warns(UserWarning, match=r"LR/2.png: not an image"):
+    with pytest.warns(UserWarning, match=r"LR/2.png: not a PNG"):
         data.setup()
-    assert sorted(photo.name for photo in data.train_photos + data.val_photos) == ["0", "1", "3"]
+    assert sorted(photo.name for photo in data.train_files + data.val_files) == ["0", "1", "3"]
 
 
 def test_pairs_of_another_scale_are_refused(pair_folders):

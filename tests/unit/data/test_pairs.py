@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from realsr_mod.data.images import image_size
 from realsr_mod.data.pairs import check_pair_sizes, find_pairs
+from realsr_mod.images.read import image_size
 
 
 @pytest.fixture

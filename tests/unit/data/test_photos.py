@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from realsr_mod.data import photos
-from realsr_mod.data.images import image_size
 from realsr_mod.data.photos import embedded_photos
+from realsr_mod.images.read import image_size
 
 
 def test_all_photos_come_with_the_packages():

@@ -6,11 +6,11 @@ import torch
 from realsr_mod.degradations.base import (
     Chain,
     DegradationOp,
+    bernoulli,
     check_probabilities,
     check_probability,
     check_range,
     choose,
-    flip,
     map_params,
     row,
     rows,
@@ -39,9 +39,9 @@ def test_rows_are_cut_repeated_and_joined():
 def test_choose_and_flip_follow_their_probabilities():
     drawn = choose(20_000, (0.2, 0.0, 0.7, 0.1), generator())
     assert (torch.bincount(drawn, minlength=4) / 20_000).tolist() == pytest.approx([0.2, 0, 0.7, 0.1], abs=0.01)
-    assert flip(20_000, 0.3, generator()).float().mean() == pytest.approx(0.3, abs=0.01)
-    assert not flip(1000, 0.0, generator()).any()
-    assert flip(1000, 1.0, generator()).all()
+    assert bernoulli(20_000, 0.3, generator()).float().mean() == pytest.approx(0.3, abs=0.01)
+    assert not bernoulli(1000, 0.0, generator()).any()
+    assert bernoulli(1000, 1.0, generator()).all()
     assert (choose(1000, (1.0,), generator()) == 0).all()
 
 

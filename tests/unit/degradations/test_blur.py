@@ -1,21 +1,15 @@
-"""Blur: golden picture, separable path, borders."""
+"""Blur: golden image, separable path, borders."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from realsr_mod.degradations.blur import (
-    GaussianBlur,
-    blur,
-    blur_separable,
-    fast_length,
-    reflect_index,
-    reflect_pad,
-)
+from realsr_mod.degradations.blur import GaussianBlur, blur, blur_separable, fast_length
+from realsr_mod.degradations.borders import reflect_index, reflect_pad
 from realsr_mod.degradations.kernels import gaussian_kernels, gaussian_kernels_1d
 
 
-def test_blur_equals_golden_picture(golden):
+def test_blur_equals_golden_image(golden):
     tensors, _ = golden("image_ops_a")
     image = tensors["image"].permute(2, 0, 1)[None].float() / 255
     torch.testing.assert_close(blur(image, tensors["blur_kernel"]), tensors["blurred"], atol=1e-5, rtol=0)
@@ -38,7 +32,7 @@ def test_reflect_pad_equals_torch_where_torch_can(size):
     assert torch.equal(x[:, :, index[0][:, None], index[1]], expected)
 
 
-def test_reflect_pad_of_a_picture_smaller_than_the_pad():
+def test_reflect_pad_of_a_image_smaller_than_the_pad():
     assert reflect_pad(torch.tensor([[[[1.0, 2.0]]]]), 3)[0, 0, 0].tolist() == [2, 1, 2, 1, 2, 1, 2, 1]
     assert reflect_pad(torch.ones(1, 3, 1, 1), 2).shape == (1, 3, 5, 5)
 

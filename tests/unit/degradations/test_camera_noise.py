@@ -54,8 +54,8 @@ def test_grey_noise_is_the_same_in_all_channels(is_poisson):
     x = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 0.4 + 0.3
     noise = CameraNoise()(x, noise_params(is_grey=True, is_poisson=is_poisson)) - x
     torch.testing.assert_close(noise[:, 1:], noise[:, :1].expand(1, 2, 8, 8), atol=1e-6, rtol=0)
-    colour = CameraNoise()(x, noise_params(is_poisson=is_poisson)) - x
-    assert (colour[:, 1] - colour[:, 0]).abs().max() > 0.01
+    color = CameraNoise()(x, noise_params(is_poisson=is_poisson)) - x
+    assert (color[:, 1] - color[:, 0]).abs().max() > 0.01
 
 
 def test_kinds_are_mixed_in_a_batch_without_touching_each_other():

@@ -6,13 +6,13 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from randomness import generator
 
-from realsr_mod.config import CONF_DIR
 from realsr_mod.degradations.base import row, rows, stack_rows
 from realsr_mod.degradations.blur import blur
 from realsr_mod.degradations.classic import Bicubic, ClassicDegradation
 from realsr_mod.degradations.kernels import gaussian_kernels
 from realsr_mod.degradations.noise import full_field, quantize
 from realsr_mod.degradations.resize import resize
+from realsr_mod.runtime.config import CONF_DIR
 
 SHAPE = (4, 3, 32, 48)
 

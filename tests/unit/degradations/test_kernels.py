@@ -49,7 +49,7 @@ def test_direction_turns_from_x_towards_y():
     torch.testing.assert_close(turned, kernel.T, atol=1e-6, rtol=0)
 
 
-def test_narrow_gaussian_leaves_only_the_centre():
+def test_narrow_gaussian_leaves_only_the_center():
     narrow = gaussian_kernels(*(torch.tensor([value]) for value in (0.01, 0.01, 0.0)), 7)[0]
     assert narrow[3, 3] == 1
     assert narrow.sum() == 1

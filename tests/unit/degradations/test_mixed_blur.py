@@ -70,7 +70,7 @@ def test_row_that_is_off_is_left_alone():
     torch.testing.assert_close(result[0], blur(x, op.kernels(params))[0])
 
 
-def test_pictures_on_a_canvas_are_reflected_at_their_own_border():
+def test_images_on_a_canvas_are_reflected_at_their_own_border():
     x = torch.rand(2, 3, 32, 48)
     size = torch.tensor([[32, 48], [20, 13]])
     kernels = gaussian_kernels(torch.tensor([2.0, 3.0]), torch.tensor([1.0, 3.0]), torch.tensor([0.5, 0.0]), 21)

@@ -9,7 +9,7 @@ from realsr_mod.degradations.random_resize import RandomResize, resize_canvas
 from realsr_mod.degradations.resize import FILTERS
 
 
-def picture(*shape):
+def image(*shape):
     return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
 
 
@@ -21,13 +21,13 @@ def resize_to(x, size, name):
 
 @pytest.mark.parametrize("size", [(31, 40), (9, 6), (70, 55)])
 def test_bilinear_equals_torch(size):
-    x = picture(2, 3, 31, 27)
+    x = image(2, 3, 31, 27)
     expected = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
     torch.testing.assert_close(resize_to(x, size, "bilinear"), expected, atol=1e-5, rtol=0)
 
 
 def test_area_equals_torch_at_whole_factors():
-    x = picture(1, 3, 32, 24)
+    x = image(1, 3, 32, 24)
     expected = F.interpolate(x, size=(8, 12), mode="area")
     torch.testing.assert_close(resize_to(x, (8, 12), "area"), expected, atol=1e-6, rtol=0)
 
@@ -36,12 +36,12 @@ def test_area_equals_torch_at_whole_factors():
 def test_flat_stays_flat_and_same_size_stays_same(name):
     flat = torch.full((1, 3, 20, 21), 0.3)
     torch.testing.assert_close(resize_to(flat, (7, 33), name), torch.full((1, 3, 7, 33), 0.3))
-    x = picture(1, 3, 20, 21)
+    x = image(1, 3, 20, 21)
     torch.testing.assert_close(resize_to(x, (20, 21), name), x, atol=1e-6, rtol=0)
 
 
 def test_rows_on_a_canvas_read_nothing_outside_themselves():
-    x = picture(3, 3, 40, 40)
+    x = image(3, 3, 40, 40)
     size_in = torch.tensor([[40, 40], [17, 23], [30, 9]])
     size_out = torch.tensor([[13, 50], [33, 20], [30, 9]])
     filters = torch.tensor([0, 1, 2])
@@ -71,7 +71,7 @@ def test_drawn_factors_and_filters_match_the_probabilities():
 
 
 def test_edited_factor_is_clipped_to_its_range():
-    op, x = RandomResize(factor_range=(0.5, 1.5)), picture(2, 3, 20, 20)
+    op, x = RandomResize(factor_range=(0.5, 1.5)), image(2, 3, 20, 20)
     params = {"factor": torch.tensor([0.1, 9.0]), "filter": torch.tensor([0, 0])}
     canvas, size = op(x, params, whole_size(x), reference=(20, 20), input_limit=(20, 20))
     assert size.tolist() == [[10, 10], [30, 30]]

@@ -1,4 +1,4 @@
-"""MATLAB-style resizing against golden pictures and exact cases."""
+"""MATLAB-style resizing against golden images and exact cases."""
 
 import pytest
 import torch
@@ -33,7 +33,7 @@ def test_flat_stays_flat_and_size_is_kept(name, size):
     torch.testing.assert_close(result, torch.full((1, 3, *size), 0.3))
 
 
-def test_same_size_is_the_same_picture():
+def test_same_size_is_the_same_image():
     x = torch.rand(1, 3, 20, 21)
     for name in module.FILTERS:
         torch.testing.assert_close(resize(x, size=(20, 21), filter=name), x)

@@ -9,13 +9,13 @@ from skimage import data
 from skimage.registration import phase_cross_correlation
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from realsr_mod.config import CONF_DIR
 from realsr_mod.degradations import camera_noise, canvas, random_resize, second_order
 from realsr_mod.degradations.base import map_params, row, rows
 from realsr_mod.degradations.noise import quantize
 from realsr_mod.degradations.resize import resize
 from realsr_mod.degradations.second_order import SecondOrder
 from realsr_mod.degradations.sharpen import usm_sharpen
+from realsr_mod.runtime.config import CONF_DIR
 
 MODULES = (camera_noise, canvas, random_resize, second_order)  # those that ask whether they may look at values
 
@@ -52,7 +52,7 @@ def test_replay_is_bit_equal_and_rows_are_independent(degradation, hr):
     assert torch.equal(degradation(hr[[4, 1]], rows(params, [4, 1])), lr[[4, 1]])
 
 
-def test_whole_batch_on_a_canvas_gives_the_same_pictures(degradation, hr, on_device, monkeypatch):
+def test_whole_batch_on_a_canvas_gives_the_same_images(degradation, hr, on_device, monkeypatch):
     params = degradation.sample(hr.shape, generator(1))
     together = degradation(hr, params)
     for module in MODULES:
@@ -176,7 +176,7 @@ def test_configuration_spells_out_the_defaults(degradation):
 
 
 @pytest.mark.parametrize("size", [(4, 4), (8, 20), (12, 4)])
-def test_tiny_pictures_work(degradation, size):
+def test_tiny_images_work(degradation, size):
     hr = torch.rand(2, 3, *size, generator=generator())
     lr = degradation(hr, degradation.sample(hr.shape, generator()))
     assert lr.shape == (2, 3, size[0] // 4, size[1] // 4)

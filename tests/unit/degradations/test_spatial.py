@@ -26,11 +26,14 @@ def degradation(request):
 
 
 class Paint(Degradation):
-    """A flat picture of one value."""
+    """A flat image of one value."""
 
     def __init__(self, value):
         super().__init__(4)
         self.value = value
+
+    def sample(self, shape, generator):
+        return {}
 
     def forward(self, x, params):
         return torch.full_like(x[..., ::4, ::4], self.value)
@@ -95,15 +98,15 @@ def test_spread_masks_stay_shares_at_any_size_and_stretch(size):
     torch.testing.assert_close(flipped, spread.flip(-1))
 
 
-def test_spread_is_the_spline_through_pixel_centres():
+def test_spread_is_the_spline_through_pixel_centers():
     grid = torch.rand(1, 1, 4, 4, generator=generator(), dtype=torch.float64)
     spread = spread_masks(grid.float(), (8, 12))[0, 0]
     for y, x in ((0, 0), (3, 7), (7, 11)):
-        centre = ((y + 0.5) / 8 * 4 - 0.5, (x + 0.5) / 12 * 4 - 0.5)
+        center = ((y + 0.5) / 8 * 4 - 0.5, (x + 0.5) / 12 * 4 - 0.5)
         expected = 0.0
         for i in range(-3, 8):
             for j in range(-3, 8):
-                weight = cubic_spline(torch.tensor([centre[0] - i, centre[1] - j])).prod()
+                weight = cubic_spline(torch.tensor([center[0] - i, center[1] - j])).prod()
                 expected += float(weight * grid[0, 0, min(max(i, 0), 3), min(max(j, 0), 3)])
         assert spread[y, x].item() == pytest.approx(expected, abs=1e-6)
 
@@ -115,7 +118,7 @@ def test_contrast_decides_how_mixed_the_regions_are():
     assert ((drawn[1] < 0.01) | (drawn[1] > 0.99)).float().mean() > 0.9
 
 
-def test_params_fit_a_picture_of_another_size(degradation):
+def test_params_fit_a_image_of_another_size(degradation):
     params = degradation.sample((1, 3, 32, 48), generator())
     assert degradation(torch.rand(1, 3, 64, 40), params).shape == (1, 3, 16, 10)
 

@@ -136,5 +136,5 @@ def test_params_of_another_pipeline_or_of_a_batch_are_refused():
     with pytest.raises(ValueError, match=r"drawn by another pipeline: SecondOrder misses blur1/beta.* blur/sigma_x"):
         check_params(drawn(ClassicDegradation(4)), second_order)
     batch = second_order.sample((2, 3, 32, 32), torch.Generator().manual_seed(0))
-    with pytest.raises(ValueError, match="not those of one picture"):
+    with pytest.raises(ValueError, match="not those of one image"):
         check_params(batch, second_order)

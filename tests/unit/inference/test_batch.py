@@ -1,4 +1,4 @@
-"""Where the results of many pictures go."""
+"""Where the results of many images go."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def planned(*photos: str, output: str = "out", compare: bool = False) -> dict[st
 
 
 @pytest.mark.parametrize("photos", [("d1/photo.jpg", "d2/photo.jpg"), ("d1", "d2"), ("d1", "d2/photo.jpg")])
-def test_pictures_of_one_name_go_to_their_folders_names(make, photos):
+def test_images_of_one_name_go_to_their_folders_names(make, photos):
     make("d1/photo.jpg", "d2/photo.jpg")
     assert planned(*photos) == {"d1/photo.jpg": "d1/photo", "d2/photo.jpg": "d2/photo"}
 
@@ -46,7 +46,7 @@ def test_only_what_collides_is_renamed(make):
     }
 
 
-def test_a_new_name_that_is_another_picture_s_is_not_taken(make):
+def test_a_new_name_that_is_another_image_s_is_not_taken(make):
     make("d1/p.jpg", "d2/p.jpg", "all/d1/p.jpg", "more/a.jpg", "more/a.png", "more/a.jpg.png")
     assert planned("d1", "d2", "all") == {"d1/p.jpg": "d1/p.jpg", "d2/p.jpg": "d2/p", "all/d1/p.jpg": "all/d1/p"}
     stems = planned("more")
@@ -59,19 +59,19 @@ def test_a_comparison_s_name_is_taken_too(make):
     assert planned("d", compare=True) == {"d/a.jpg": "a.jpg", "d/a_compare.jpg": "a_compare.jpg"}
 
 
-def test_pictures_that_no_name_parts_are_named(make):
+def test_images_that_no_name_parts_are_named(make):
     make("x/d/p.jpg", "y/d/p.jpg")
     with pytest.raises(ValueError, match=r"x/d/p\.jpg and y/d/p\.jpg would have .* different output folders"):
         planned("x/d", "y/d")
 
 
-def test_a_picture_given_twice_is_done_once(make, tmp_path):
+def test_a_image_given_twice_is_done_once(make, tmp_path):
     make("d/p.jpg")
     (tmp_path / "link").symlink_to("d")
     assert planned("d/p.jpg", "d/p.jpg", "./d", str(tmp_path / "d" / "p.jpg"), "link") == {"d/p.jpg": "p"}
 
 
-def test_names_do_not_depend_on_other_pictures(make):
+def test_names_do_not_depend_on_other_images(make):
     make("d1/sub/p.jpg", "d2/sub/p.jpg", "d1/sub/p.png")
     jobs = plan([Path("d1"), Path("d2")], Path("out"))
     assert [job.name.as_posix() for job in jobs] == ["sub/p.jpg", "sub/p.png", "sub/p.jpg"]
@@ -91,6 +91,6 @@ def test_a_kept_result_is_compared_though_it_exceeds_the_limit_for_photos(tmp_pa
         Image.fromarray(pixels).save(path)
     settings = Settings(compare=True, max_pixels=small[..., 0].size)
     jobs = plan([tmp_path / "a.png"], tmp_path / "out", compare=True)
-    [outcome] = run_jobs(jobs, lambda picture, on_tile: pytest.fail("made anew"), settings, lambda *_: None)
+    [outcome] = run_jobs(jobs, lambda image, on_tile: pytest.fail("made anew"), settings, lambda *_: None)
     assert (outcome.kept, outcome.failure) == (True, "")
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "a_compare.png"))[:, -24:], large)

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from realsr_mod.app import offered_models
-from realsr_mod.inference.image_io import Picture, read_picture
-from realsr_mod.inference.image_save import write_picture
-from realsr_mod.inference.studio import EXAMPLE_SIDE_PX, Studio, example_photos
+from realsr_mod.images.read import LoadedImage, read_image
+from realsr_mod.images.write import write_image
+from realsr_mod.inference.studio import EXAMPLE_SIDE_PX, Studio, example_images
 from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.weights import catalog
 from realsr_mod.weights.release import save_model
@@ -42,11 +42,11 @@ def test_names_tell_runs_apart_and_hide_folders(tmp_path):
 def test_download_keeps_16_bits_and_previews_have_one_size(tmp_path):
     studio = Studio([release(tmp_path / "run")], 10**6)
     deep = np.random.default_rng(0).integers(0, 65536, (20, 30, 4), dtype=np.uint16)
-    write_picture(tmp_path / "deep.png", Picture(deep))
+    write_image(tmp_path / "deep.png", LoadedImage(deep))
     photo = studio.open((tmp_path / "deep.png").read_bytes(), "deep.png", studio.names[0])
     path, before, after = studio.upscale(photo, studio.names[0], {}, tmp_path)
     assert path == tmp_path / "deep_x2.png"
-    result = read_picture(path).pixels_HWC
+    result = read_image(path).pixels_HWC
     assert (result.shape, result.dtype) == ((40, 60, 4), np.uint16)
     assert before.shape == after.shape == (40, 60, 3)
     assert before.dtype == after.dtype == np.uint8
@@ -57,18 +57,18 @@ def test_only_models_that_work_on_a_photo_alone_are_offered(tmp_path, monkeypatc
     for name, sees_hr in (("student", False), ("teacher", True)):
         release(tmp_path / name / "1" / "model", sees_hr=sees_hr)
         (tmp_path / name / "1" / "summary.json").write_text("{}")
-    assert offered_models([], tmp_path) == [tmp_path / "student" / "1"]
+    assert [model.path for model in offered_models([], tmp_path)] == [tmp_path / "student" / "1"]
 
 
 def test_examples_are_small_and_always_the_same(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    first, second = example_photos(tmp_path / "a"), example_photos(tmp_path / "b")
+    first, second = example_images(tmp_path / "a"), example_images(tmp_path / "b")
     assert len(first) == 6
     for one, other in zip(first, second, strict=True):
-        pixels = read_picture(one).pixels_HWC
+        pixels = read_image(one).pixels_HWC
         assert pixels.shape == (EXAMPLE_SIDE_PX, EXAMPLE_SIDE_PX, 3)
-        np.testing.assert_array_equal(pixels, read_picture(other).pixels_HWC)
+        np.testing.assert_array_equal(pixels, read_image(other).pixels_HWC)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Tiles against the whole picture, and what is needed to choose them."""
+"""Tiles against the whole image, and what is needed to choose them."""
 
 from itertools import pairwise
 
@@ -18,8 +18,8 @@ from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.networks.rrdb import RRDBNet
 
 
-def restore_tiled(restore, picture_3HW, scale, tiling):
-    """Run the tiles over a picture in memory and put the bands together."""
+def restore_tiled(restore, image_3HW, scale, tiling):
+    """Run the tiles over an image in memory and put the bands together."""
     bands = []
 
     def write(first, rows):
@@ -27,9 +27,9 @@ def restore_tiled(restore, picture_3HW, scale, tiling):
         bands.append(rows.clone())
 
     def read(rows, columns):
-        return picture_3HW[None][:, :, rows][:, :, :, columns]
+        return image_3HW[None][:, :, rows][:, :, :, columns]
 
-    run_tiles(restore, read, write, picture_3HW.shape[1:], scale, tiling)
+    run_tiles(restore, read, write, image_3HW.shape[1:], scale, tiling)
     return torch.cat(bands, dim=1)
 
 
@@ -57,27 +57,27 @@ def test_reflection_goes_on_for_ever(length, expected):
 @pytest.mark.parametrize("size", [(1, 1), (1, 200), (33, 35), (70, 129)])
 def test_blending_weights_sum_to_one(size):
     """Nearest-neighbour enlargement needs no context: any tiling must give it exactly."""
-    picture = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
 
     def enlarge(lr):
         return lr.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
 
-    tiled = restore_tiled(enlarge, picture, 2, Tiling(MIN_TILE, overlap=0))
-    torch.testing.assert_close(tiled, enlarge(picture[None])[0], atol=1e-6, rtol=0)
+    tiled = restore_tiled(enlarge, image, 2, Tiling(MIN_TILE, overlap=0))
+    torch.testing.assert_close(tiled, enlarge(image[None])[0], atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("scale", [1, 2, 4])
 @torch.no_grad()
 def test_tiles_are_exact_when_the_overlap_covers_the_reach(scale):
-    """Also where the network folds the picture (scales 1 and 2) and tiles must fold alike."""
+    """Also where the network folds the image (scales 1 and 2) and tiles must fold alike."""
     torch.manual_seed(0)
     network = RRDBNet(scale=scale, channels=4, num_blocks=1, growth=2)
     embedding = torch.zeros(1, 0)
     with torch.enable_grad():
         reach = measure_reach(network)
-    picture = torch.rand(3, 70, 101, generator=torch.Generator().manual_seed(1))
+    image = torch.rand(3, 70, 101, generator=torch.Generator().manual_seed(1))
     whole, tiled = (
-        restore_tiled(lambda lr: network.restore(lr, embedding), picture, scale, Tiling(tile, overlap=reach))
+        restore_tiled(lambda lr: network.restore(lr, embedding), image, scale, Tiling(tile, overlap=reach))
         for tile in (0, 32)
     )
     torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)

@@ -6,14 +6,14 @@ import torch
 from PIL import Image
 from torch import nn
 
-from realsr_mod.inference import resources
+from realsr_mod.images.read import LoadedImage
+from realsr_mod.inference import memory
 from realsr_mod.inference import upscaler as upscaler_module
-from realsr_mod.inference.image_io import Picture
 from realsr_mod.inference.upscaler import Upscaler
 from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.methods.mmrealsr.network import MMRealSRNet
+from realsr_mod.networks.base import SRNetwork
 from realsr_mod.networks.rrdb import RRDBNet
-from realsr_mod.types import SRNetwork
 from realsr_mod.weights.release import save_model
 
 KDSR = {"scale": 2, "channels": 8, "encoder_blocks": 1, "restorer_blocks": 2}
@@ -31,7 +31,7 @@ def mmrealsr() -> MMRealSRNet:
     torch.manual_seed(0)
     sizes = {"estimator_widths": (4, 8), "estimator_blocks": (1, 1), "estimator_downscales": (2, 1)}
     network = MMRealSRNet(scale=2, channels=8, num_blocks=1, growth=4, **sizes)
-    for parameter in network.modulation.parameters():  # initialised so small that degrees would hardly show
+    for parameter in network.modulation.parameters():  # initialized so small that degrees would hardly show
         nn.init.normal_(parameter, std=0.1)
     return network
 
@@ -74,8 +74,8 @@ def test_pil_keeps_mode_and_profile(mode):
     result = Upscaler(Enlarge())(image)
     assert (result.mode, result.size) == (mode, (18, 12))
     assert result.info["icc_profile"] == b"profile"
-    colours = len(mode.rstrip("A"))
-    before, after = (np.asarray(x).reshape(x.height, x.width, -1)[:, :, :colours] for x in (image, result))
+    colors = len(mode.rstrip("A"))
+    before, after = (np.asarray(x).reshape(x.height, x.width, -1)[:, :, :colors] for x in (image, result))
     np.testing.assert_array_equal(after, nearest(before))
 
 
@@ -98,13 +98,13 @@ def test_torch_keeps_type_and_layout(dtype, shape):
     "image", [np.zeros((4, 4, 5), np.uint8), np.zeros((4, 4), np.int32), torch.zeros(4, 4), np.zeros((0, 4), np.uint8)]
 )
 def test_other_arrays_are_refused(image):
-    with pytest.raises(ValueError, match=r"picture|pixels must be"):
+    with pytest.raises(ValueError, match=r"image|pixels must be"):
         Upscaler(Enlarge())(image)
 
 
-def test_picture_keeps_what_is_not_pixels():
-    picture = Picture(np.zeros((3, 4, 3), np.uint8), "tiff", icc=b"i", exif=b"e", notes=("n",))
-    result = Upscaler(Enlarge())(picture)
+def test_image_keeps_what_is_not_pixels():
+    image = LoadedImage(np.zeros((3, 4, 3), np.uint8), "tiff", icc=b"i", exif=b"e", notes=("n",))
+    result = Upscaler(Enlarge())(image)
     assert result.pixels_HWC.shape == (6, 8, 3)
     assert (result.format, result.icc, result.exif, result.notes) == ("tiff", b"i", b"e", ("n",))
 
@@ -123,13 +123,13 @@ def test_impossible_outscale_is_refused(outscale):
         Upscaler(Enlarge())(np.zeros((2, 2), np.uint8), outscale=outscale)
 
 
-def test_tiles_do_not_change_the_picture(kdsr):
+def test_tiles_do_not_change_the_image(kdsr):
     image = RNG.integers(0, 256, (75, 110, 3), dtype=np.uint8)
     whole, tiled = (Upscaler(kdsr, tile=tile, overlap=8)(image) for tile in (0, 32))
     assert np.abs(whole.astype(int) - tiled).max() <= 1
 
 
-def test_flat_picture_has_neither_rim_nor_seam(kdsr):
+def test_flat_image_has_neither_rim_nor_seam(kdsr):
     """PixelShuffle may print a pattern of the scale's period; nothing else may differ anywhere."""
     result = Upscaler(kdsr, tile=32, overlap=8)(np.full((50, 70, 3), 0.4, np.float32))
     np.testing.assert_allclose(result, np.tile(result[:2, :2], (50, 70, 1)), atol=1e-5)
@@ -166,16 +166,16 @@ def test_a_slider_that_the_model_lacks_is_named(kdsr, mmrealsr):
     assert Upscaler(kdsr)(image, noise=None).shape == (8, 8, 3)
 
 
-def test_embedding_is_the_networks_own_where_the_picture_fits(kdsr):
+def test_embedding_is_the_networks_own_where_the_image_fits(kdsr):
     image = RNG.random((40, 30, 3)).astype(np.float32)
     expected = kdsr.embed(torch.from_numpy(image).permute(2, 0, 1)[None])[0]
     torch.testing.assert_close(Upscaler(kdsr).embed(image), expected.detach(), atol=1e-6, rtol=0)
 
 
-def test_embedding_of_a_large_picture_comes_from_crops_all_over_it(kdsr, monkeypatch):
+def test_embedding_of_a_large_image_comes_from_crops_all_over_it(kdsr, monkeypatch):
     image = RNG.random((120, 90, 3)).astype(np.float32)
     whole = Upscaler(kdsr).embed(image)
-    monkeypatch.setattr(resources, "CPU_BUDGET_BYTES", 40 * 40 * 2 * 4 * 48.0)  # room for 40x40 px
+    monkeypatch.setattr(memory, "CPU_BUDGET_BYTES", 40 * 40 * 2 * 4 * 48.0)  # room for 40x40 px
     seen = []
     monkeypatch.setattr(kdsr, "embed", lambda lr: seen.append(lr.shape[-2:]) or KDSRNet.embed(kdsr, lr))
     cropped = Upscaler(kdsr).embed(image)

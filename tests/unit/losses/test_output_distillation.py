@@ -8,11 +8,11 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from torch import nn
 
-from realsr_mod.config import CONF_DIR
+from realsr_mod.data.batch import SRBatch
 from realsr_mod.losses.output_distillation import OutputDistillationLoss
 from realsr_mod.methods.kdsr.network import KDSRNet
-from realsr_mod.methods.srresnet.module import PlainSR
-from realsr_mod.types import SRBatch
+from realsr_mod.methods.plain.module import PlainSR
+from realsr_mod.runtime.config import CONF_DIR
 from realsr_mod.weights.release import save_model
 
 SIZES = {"scale": 2, "channels": 4, "encoder_blocks": 1, "restorer_blocks": 1}
@@ -26,7 +26,7 @@ def released(folder, **sizes) -> KDSRNet:
     return network
 
 
-def test_it_is_the_weighted_distance_from_the_teachers_pictures(tmp_path):
+def test_it_is_the_weighted_distance_from_the_teachers_images(tmp_path):
     teacher = released(tmp_path)
     loss = OutputDistillationLoss(tmp_path, weight=0.5)
     sr = HR.clone().requires_grad_()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from realsr_mod.losses.perceptual import PerceptualLoss
-from realsr_mod.networks.vgg import VGG19Features
+from realsr_mod.losses.vgg import VGG19Features
 
 
 @pytest.fixture

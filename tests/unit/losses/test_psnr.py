@@ -7,21 +7,21 @@ from realsr_mod.losses.psnr import PSNRLoss
 
 
 @pytest.fixture
-def pictures():
-    """Two pictures and their restorations, off by 0.1 (20 dB) and by 0.01 (40 dB) everywhere."""
+def images():
+    """Two images and their restorations, off by 0.1 (20 dB) and by 0.01 (40 dB) everywhere."""
     hr = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     return hr + torch.tensor([0.1, -0.01]).reshape(2, 1, 1, 1), hr
 
 
-def test_it_is_the_mean_over_pictures_and_not_the_psnr_of_their_mean_error(pictures):
-    assert PSNRLoss(floor=1e-12)(*pictures).item() == pytest.approx(-30, abs=1e-3)  # of the pooled error: -22.97
-    assert PSNRLoss(floor=1e-12)(pictures[0][1], pictures[1][1]).item() == pytest.approx(-40, abs=1e-3)
+def test_it_is_the_mean_over_images_and_not_the_psnr_of_their_mean_error(images):
+    assert PSNRLoss(floor=1e-12)(*images).item() == pytest.approx(-30, abs=1e-3)  # of the pooled error: -22.97
+    assert PSNRLoss(floor=1e-12)(images[0][1], images[1][1]).item() == pytest.approx(-40, abs=1e-3)
 
 
-def test_pictures_count_by_the_ratio_of_their_errors_down_to_the_floor(pictures):
+def test_images_count_by_the_ratio_of_their_errors_down_to_the_floor(images):
     def pull(floor: float) -> list[float]:
-        """How much a relative change of each picture's error would change the loss."""
-        sr, hr = pictures
+        """How much a relative change of each image's error would change the loss."""
+        sr, hr = images
         factor = torch.ones(2, 1, 1, 1, requires_grad=True)
         PSNRLoss(floor)(hr + factor * (sr - hr), hr).backward()
         return factor.grad.flatten().tolist()
@@ -30,8 +30,8 @@ def test_pictures_count_by_the_ratio_of_their_errors_down_to_the_floor(pictures)
     assert pull(1e-3)[1] / pull(1e-3)[0] == pytest.approx((1e-4 / 1.1e-3) / (1e-2 / 1.1e-2), rel=1e-3)
 
 
-def test_equal_pictures_reach_the_floor_and_have_a_gradient(pictures):
-    hr = pictures[1].requires_grad_()
+def test_equal_images_reach_the_floor_and_have_a_gradient(images):
+    hr = images[1].requires_grad_()
     loss = PSNRLoss()(hr, hr.detach())
     loss.backward()
     assert loss.item() == pytest.approx(-30)

@@ -11,14 +11,14 @@ from hydra.utils import instantiate
 from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 
-from realsr_mod.checkpointing import AtomicCheckpointIO
-from realsr_mod.config import CONF_DIR
 from realsr_mod.data.datamodule import EmbeddedDataModule
 from realsr_mod.degradations.classic import Bicubic
 from realsr_mod.methods.adversarial import AdversarialGame
 from realsr_mod.methods.base import DivergedError, SRModule
 from realsr_mod.networks.rrdb import RRDBNet
 from realsr_mod.networks.unet_discriminator import UNetDiscriminator
+from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.training.checkpointing import AtomicCheckpointIO
 
 ADAM = partial(torch.optim.Adam, lr=1e-3)
 
@@ -171,7 +171,7 @@ def test_both_sides_follow_one_schedule(tmp_path):
     assert seen == pytest.approx([1e-3, 1e-4, 1e-5])
 
 
-def game_and_pictures() -> tuple[AdversarialGame, torch.Tensor, torch.Tensor]:
+def game_and_images() -> tuple[AdversarialGame, torch.Tensor, torch.Tensor]:
     torch.manual_seed(0)
     game = AdversarialGame(UNetDiscriminator(4), partial(torch.optim.SGD, lr=0.1))
     game.discriminator.eval()
@@ -179,10 +179,10 @@ def game_and_pictures() -> tuple[AdversarialGame, torch.Tensor, torch.Tensor]:
 
 
 def test_two_processes_make_the_step_of_one_with_the_whole_batch(monkeypatch):
-    whole, sr, hr = game_and_pictures()
+    whole, sr, hr = game_and_images()
     whole.discriminator_backward(sr, hr)
     whole.step()
-    (ours, *_), (theirs, *_) = game_and_pictures(), game_and_pictures()
+    (ours, *_), (theirs, *_) = game_and_images(), game_and_images()
     ours.discriminator_backward(sr[:2], hr[:2])
     theirs.discriminator_backward(sr[2:], hr[2:])
     other_process = iter([p.grad for p in theirs.discriminator.parameters()])

@@ -11,11 +11,12 @@ from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
 from torch import nn
 from torch.utils.data import DataLoader
 
-from realsr_mod.callbacks import LineProgress, PictureGrid
-from realsr_mod.checkpointing import AtomicCheckpointIO, SaveOnInterrupt, TrainingInterrupted
+from realsr_mod.data.batch import SRBatch
 from realsr_mod.methods.base import DivergedError, SRModule
 from realsr_mod.methods.kdsr.network import KDSRNet
-from realsr_mod.types import SRBatch, SRNetwork
+from realsr_mod.networks.base import SRNetwork
+from realsr_mod.training.callbacks import ImageGrid, LineProgress
+from realsr_mod.training.checkpointing import AtomicCheckpointIO, SaveOnInterrupt, TrainingInterrupted
 
 
 class Upsampler(SRNetwork):
@@ -85,7 +86,7 @@ def test_a_loss_that_explodes_names_step_and_term_and_leaves_the_checkpoint(tmp_
     assert all(torch.isfinite(weight).all() for weight in kept["state_dict"].values())
 
 
-def test_pictures_that_explode_are_seen_under_any_loss(tmp_path):
+def test_images_that_explode_are_seen_under_any_loss(tmp_path):
     class Saturating(nn.Module):
         def forward(self, sr, hr):
             return (sr - hr).square().mean().log()
@@ -149,8 +150,8 @@ def test_checkpoint_files_are_replaced_whole(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("accumulate", [1, 3])
-def test_progress_and_pictures(tmp_path, capsys, accumulate):
-    shows = [LineProgress(every_percent=50), PictureGrid(tmp_path, crop_px=16)]
+def test_progress_and_images(tmp_path, capsys, accumulate):
+    shows = [LineProgress(every_percent=50), ImageGrid(tmp_path, crop_px=16)]
     _, run = fit(tmp_path, steps=4, callbacks=shows, accumulate=accumulate)
     run()
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step")]
@@ -173,7 +174,7 @@ def test_validation_stands_beside_bicubic(tmp_path):
     assert module.trainer.callback_metrics["val/psnr_y"].item() == pytest.approx(own, abs=1e-4)
 
 
-def test_the_distance_of_pictures_is_a_choice():
+def test_the_distance_of_images_is_a_choice():
     module = Toy(Upsampler(), partial(torch.optim.SGD, lr=0.1), pixel_loss=nn.MSELoss())
     module.at_step, batch = {}, Batches(1)[0]
     error = module.network(batch.lr) - batch.hr

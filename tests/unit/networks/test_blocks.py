@@ -20,14 +20,14 @@ class Centred(nn.Module):
         return self.rgb_mean.add(self.conv(self.rgb_mean.subtract(x)))
 
 
-def test_the_mean_colour_goes_off_and_comes_back():
+def test_the_mean_color_goes_off_and_comes_back():
     x = torch.rand(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
     rgb_mean = Centred().rgb_mean
     torch.testing.assert_close(rgb_mean.subtract(x)[:, 1], x[:, 1] - 0.25)
     torch.testing.assert_close(rgb_mean.add(rgb_mean.subtract(x)), x)
 
 
-def test_several_processes_share_the_mean_colour_in_channels_last(tmp_path):
+def test_several_processes_share_the_mean_color_in_channels_last(tmp_path):
     dist.init_process_group("gloo", init_method=f"file://{tmp_path}/rendezvous", rank=0, world_size=1)
     try:
         network = DistributedDataParallel(Centred().to(memory_format=torch.channels_last))

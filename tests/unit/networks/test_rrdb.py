@@ -8,7 +8,7 @@ from realsr_mod.networks.rrdb import RRDBNet, RRDBRestorer
 
 @pytest.mark.parametrize("scale", [1, 2, 4])
 @torch.no_grad()
-def test_odd_sides_keep_the_picture_in_place(scale):
+def test_odd_sides_keep_the_image_in_place(scale):
     network = RRDBNet(scale, channels=4, num_blocks=1, growth=2).eval()
     lr = torch.rand(1, 3, 32, 40, generator=torch.Generator().manual_seed(0))
     whole = network(lr)

@@ -25,7 +25,7 @@ def test_taps_are_named_after_the_ends_of_the_four_groups(blocks, names):
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_every_scale_adds_the_bilinear_picture_if_asked_for(scale):
+def test_every_scale_adds_the_bilinear_image_if_asked_for(scale):
     lr = torch.rand(2, 3, 6, 5)
     for global_residual in (True, False):
         network = SRResNet(scale, **SMALL, global_residual=global_residual)

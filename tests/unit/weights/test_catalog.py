@@ -11,22 +11,23 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from realsr_mod.app import offered_models
-from realsr_mod.config import CONF_DIR
-from realsr_mod.export import export
+from realsr_mod.export import Format, write
 from realsr_mod.inference.studio import Studio
 from realsr_mod.inference.upscaler import Upscaler
 from realsr_mod.methods.kdsr.module import KDSRStudent, KDSRTeacher
 from realsr_mod.methods.kdsr.network import KDSRNet
+from realsr_mod.runtime.config import CONF_DIR
 from realsr_mod.upscale import app
 from realsr_mod.weights import catalog
-from realsr_mod.weights.card import CARD_NAME, PICTURES_NAME, render_card, shown_degradation
+from realsr_mod.weights.card import CARD_NAME, IMAGES_NAME, render_card, shown_degradation
 from realsr_mod.weights.catalog import CONFIG_NAME, WEIGHTS_NAME
-from realsr_mod.weights.release import load_model, locate, read_config, save_model
-from realsr_mod.weights.zoo_entry import add, measured
+from realsr_mod.weights.locate import locate
+from realsr_mod.weights.release import load_model, read_config, save_model
+from realsr_mod.zoo import add, measured
 
 SIZES = {"scale": 2, "channels": 4, "encoder_blocks": 1, "restorer_blocks": 1}
 DEGRADATION = {"_target_": "realsr_mod.degradations.classic.ClassicDegradation", "scale": 2}
-TEXTS = {"made_for": "Tests", "trained_on": "Nothing", "weak_at": "Everything", "licence": "None needed"}
+TEXTS = {"made_for": "Tests", "trained_on": "Nothing", "weak_at": "Everything", "license": "None needed"}
 LR = torch.rand(1, 3, 8, 10, generator=torch.Generator().manual_seed(0))
 
 
@@ -83,7 +84,7 @@ def test_card_and_catalog_say_what_the_runs_say(zoo, made):
     assert all(text in card for text in TEXTS.values())
     assert entry.sha256 in card
     assert str(made[0]) not in card + (entry.folder / CONFIG_NAME).read_text()
-    assert (entry.folder / PICTURES_NAME).stat().st_size > 10_000
+    assert (entry.folder / IMAGES_NAME).stat().st_size > 10_000
 
 
 def test_weights_beyond_half_precision_are_refused(tmp_path, monkeypatch):
@@ -111,12 +112,11 @@ def test_every_command_takes_the_name(zoo, made, tmp_path, monkeypatch):
     name, expected = catalog.DEFAULT_MODEL, load_model(made[0] / "zoo" / catalog.DEFAULT_MODEL)
     monkeypatch.chdir(tmp_path)
     training = {"optimizer": torch.optim.Adam}
-    exported = {"format": "safetensors", "output": None, "wrapper": None}
     assert torch.equal(Upscaler.load().network(LR), expected(LR))
-    assert export(OmegaConf.create({"model": name, **exported})).parent.as_posix() == f"export/{name}"
+    assert write(name, Format.safetensors).parent.as_posix() == f"export/{name}"
     started = KDSRStudent(KDSRNet(**SIZES), teacher=None, start_from=name, **training)
     assert torch.equal(started.network(LR), expected(LR))
-    assert offered_models([name], tmp_path) == [made[0] / "zoo" / name]
+    assert [model.path for model in offered_models([name], tmp_path)] == [made[0] / "zoo" / name]
     studio = Studio(offered_models([], tmp_path), 10**6)
     assert studio.names == [name]
     assert torch.equal(studio.upscaler(name).network(LR), expected(LR))
@@ -199,17 +199,17 @@ def test_the_zoo_that_ships(name):
     assert {value.dtype for value in load_file(entry.weights).values()} == {torch.float16}
     assert (entry.folder / CARD_NAME).read_text() == render_card(entry)  # made after the last change
     assert entry.measured
-    assert all((entry.made_for, entry.trained_on, entry.weak_at, entry.licence, entry.stages))
+    assert all((entry.made_for, entry.trained_on, entry.weak_at, entry.license, entry.stages))
 
 
 def test_without_a_model_the_default_is_meant_and_the_newest_run_where_the_zoo_lacks_it(zoo, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert locate() == catalog.ZOO_DIR / catalog.DEFAULT_MODEL
+    assert locate().path == catalog.ZOO_DIR / catalog.DEFAULT_MODEL
     monkeypatch.setattr(catalog, "ZOO_DIR", tmp_path / "empty")
     with pytest.raises(FileNotFoundError, match="newest: no trained model under runs/"):
         locate()
     finished_run(tmp_path / "runs" / "mine", "mine")
-    assert locate() == Path("runs/mine")
+    assert locate().path == Path("runs/mine")
 
 
 def test_the_default_is_in_the_zoo_that_ships():

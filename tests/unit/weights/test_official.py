@@ -28,8 +28,8 @@ def official_state(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def test_kdsr_gives_its_programs_numbers(golden, name):
     tensors, metadata = golden(name)
     network = load_official(official_state(tensors))
-    pictures = [tensors["input.lr"]] + ([tensors["input.hr"]] if "teacher" in name else [])
-    embedding = network.embed(*pictures)
+    images = [tensors["input.lr"]] + ([tensors["input.hr"]] if "teacher" in name else [])
+    embedding = network.embed(*images)
     assert network.scale == metadata["scale"]
     assert network.sees_hr == ("teacher" in name)
     torch.testing.assert_close(embedding, tensors["output.idr"], atol=1e-4, rtol=0)
@@ -176,9 +176,9 @@ def test_stray_missing_and_misshapen_tensors_are_named(golden):
         load_official(state | {"G.body.1.bias": torch.zeros(5)})
 
 
-def test_pictures_in_0_255_are_refused(golden):
+def test_images_in_0_255_are_refused(golden):
     state = official_state(golden("kdsr_student_x4")[0])
-    with pytest.raises(ValueError, match=r"G.sub_mean.bias.*pictures in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"G.sub_mean.bias.*images in \[0, 1\]"):
         load_official(state | {"G.sub_mean.bias": 255 * state["G.sub_mean.bias"]})
 
 

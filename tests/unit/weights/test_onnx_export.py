@@ -20,7 +20,7 @@ def session_of(network, path):
     return onnxruntime.InferenceSession(str(path))
 
 
-def picture(height: int, width: int) -> torch.Tensor:
+def image(height: int, width: int) -> torch.Tensor:
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(height))
 
 
@@ -33,8 +33,8 @@ def picture(height: int, width: int) -> torch.Tensor:
 def test_agrees_with_torch_at_three_sizes(tmp_path, network):
     session = session_of(network, tmp_path / "model.onnx")
     for size in SIZES:
-        found = session.run(None, {"lr": picture(*size).numpy()})[0]
-        np.testing.assert_allclose(found, network(picture(*size)).numpy(), atol=1e-4)
+        found = session.run(None, {"lr": image(*size).numpy()})[0]
+        np.testing.assert_allclose(found, network(image(*size)).numpy(), atol=1e-4)
     assert session.get_modelmeta().custom_metadata_map == {"scale": str(network.scale), "degrees": ""}
 
 
@@ -43,11 +43,11 @@ def test_degrees_are_an_input_and_nan_means_estimate(tmp_path):
     torch.manual_seed(0)
     network = MMRealSRNet(4, 4, 1, 2, estimator_widths=[4], estimator_blocks=[1], estimator_downscales=[1]).eval()
     for parameter in network.modulation.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)  # initialised so small that degrees would hardly show
+        torch.nn.init.normal_(parameter, std=0.3)  # initialized so small that degrees would hardly show
     session = session_of(network, tmp_path / "model.onnx")
     assert session.get_modelmeta().custom_metadata_map["degrees"] == "blur,noise"
     for size in SIZES:
-        lr = picture(*size)
+        lr = image(*size)
         blur = network.embed(lr)[0, 0]
         found, used = session.run(None, {"lr": lr.numpy(), "degrees": np.array([[np.nan, 0.8]], np.float32)})
         np.testing.assert_allclose(used, [[blur, 0.8]], atol=1e-4)

@@ -5,7 +5,7 @@ import torch
 
 from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.weights.official import to_official
-from realsr_mod.weights.release import load_model, network_config_of, save_model
+from realsr_mod.weights.release import load_model, read_config, save_model
 
 SIZE = {"scale": 2, "channels": 4, "encoder_blocks": 1, "restorer_blocks": 1}
 CONFIG = {"_target_": "realsr_mod.methods.kdsr.network.KDSRNet", **SIZE}
@@ -34,7 +34,7 @@ def test_other_weights_are_refused_by_key(released):
         load_model(folder)
 
 
-@pytest.mark.parametrize("target", ["os.system", "realsr_mod.types.SRBatch", "realsr_mod.nowhere.Net"])
+@pytest.mark.parametrize("target", ["os.system", "realsr_mod.networks.base.SRBatch", "realsr_mod.nowhere.Net"])
 def test_config_can_only_name_our_networks(released, target):
     _, folder = released
     (folder / "model/config.json").write_text(json.dumps({"network": {"_target_": target, "command": "true"}}))
@@ -50,6 +50,6 @@ def test_no_model_there(tmp_path):
 def test_the_network_of_a_model_can_be_built_anew(released):
     network, folder = released
     torch.save({"params": to_official(network)}, folder / "official.pth")
-    assert network_config_of(folder) == CONFIG
-    official = network_config_of(folder / "official.pth")  # of any program that load_model reads
+    assert read_config(folder)["network"] == CONFIG
+    official = read_config(folder / "official.pth")["network"]  # of any program that load_model reads
     assert {key: official[key] for key in CONFIG} == CONFIG

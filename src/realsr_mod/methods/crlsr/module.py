@@ -1,6 +1,6 @@
 """Training CRL-SR: L1 and two contrasts, with parts that exist in training alone.
 
-Legend: B batch, C feature channels, P projected length, M places of a picture, H and W the low-resolution size.
+Legend: B batch, C feature channels, P projected length, M places of an image, H and W the low-resolution size.
 """
 
 from collections.abc import Iterable
@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from realsr_mod.losses.contrastive import alignment, bidirectional_contrast, conditional_contrast, uniformity
+from realsr_mod.data.batch import SRBatch
 from realsr_mod.methods.base import LossTerms, SRModule
+from realsr_mod.methods.crlsr.loss import alignment, bidirectional_contrast, conditional_contrast, uniformity
 from realsr_mod.methods.crlsr.network import CRLSRNet, Decoder, Encoder, FeatureExtractor, ProjectionHead, at_places
-from realsr_mod.rng import derive_seed
-from realsr_mod.types import SRBatch
+from realsr_mod.runtime.rng import derive_seed
 
 _PLACES = 104  # keeps these seeds apart from those drawn for other purposes
 
@@ -29,9 +29,9 @@ class CRLSR(SRModule):
         network: remover and restorer.
         bidirectional_weight: λ_bc, features of LR and HR agree where they are of one place.
         conditional_weight: λ_cc, features of SR come near those of HR, away from what LR and HR share.
-        reconstruction_weight: λ_rec, L1 of the decoder's picture of HR, made of the extractor's features.
+        reconstruction_weight: λ_rec, L1 of the decoder's image of HR, made of the extractor's features.
         bidirectional_temperature, conditional_temperature: τ of the two contrasts.
-        num_places: M, places of each picture that are drawn for the contrasts; fewer where the picture has fewer.
+        num_places: M, places of each image that are drawn for the contrasts; fewer where the image has fewer.
         projection_dim: P, length of the vectors that are compared.
         extractor_blocks: residual blocks of the extractor, and of the decoder.
         seed: decides which places are drawn.
@@ -104,7 +104,7 @@ class CRLSR(SRModule):
         return {name: self.weights.get(name, 1.0) * term for name, term in terms.items()}, sr
 
     def draw_places(self, features_BCHW: Tensor, step: int) -> Tensor:
-        """The places (B, M) of this step, row-major, none twice in a picture: by seed, rank and step."""
+        """The places (B, M) of this step, row-major, none twice in an image: by seed, rank and step."""
         batch, _, height, width = features_BCHW.shape
         device = features_BCHW.device
         rank = self.trainer.global_rank if self._trainer is not None else 0

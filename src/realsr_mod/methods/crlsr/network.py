@@ -6,12 +6,12 @@ Legend: B batch, C feature channels, P projected length, M places, H and W the l
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from realsr_mod.networks.base import SRNetwork
 from realsr_mod.networks.blocks import PixelShuffleUpsampler, ResidualBlock, RGBMean, conv3x3
-from realsr_mod.types import SRNetwork
 
 
 class Encoder(nn.Module):
-    """A picture `scale` times the LR size to features on the LR grid: (B, 3, sH, sW) to (B, C, H, W).
+    """An image `scale` times the LR size to features on the LR grid: (B, 3, sH, sW) to (B, C, H, W).
 
     Pixel-unshuffle, 3x3 convolution, residual blocks, 3x3 convolution, and the first one's output added.
     """
@@ -31,7 +31,7 @@ class Encoder(nn.Module):
 
 
 class Restorer(nn.Module):
-    """Features on the LR grid to the SR picture: (B, C, H, W) to (B, 3, sH, sW)."""
+    """Features on the LR grid to the SR image: (B, C, H, W) to (B, 3, sH, sW)."""
 
     def __init__(self, scale: int, channels: int, num_blocks: int) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class CRLSRNet(SRNetwork):
     """Degradation remover and restorer: all of CRL-SR that is left after training.
 
     The degradation may differ from place to place, so what the restorer reads is a map: `restore` makes it from LR and
-    takes nothing from the embedding. `embed` is for looking at: the remover's features, averaged over the picture.
+    takes nothing from the embedding. `embed` is for looking at: the remover's features, averaged over the image.
 
     Args:
         scale: 2, 3 or 4 (any power of two works).
@@ -67,13 +67,13 @@ class CRLSRNet(SRNetwork):
         self.remover = Encoder(1, channels, remover_blocks)
         self.restorer = Restorer(scale, channels, restorer_blocks)
 
-    def embed(self, lr_B3HW: Tensor) -> Tensor:
+    def embed(self, lr_B3HW: Tensor, hr: Tensor | None = None) -> Tensor:
         return self.remover(lr_B3HW).mean(dim=(2, 3))
 
     def restore(self, lr_B3HW: Tensor, embedding_BC: Tensor) -> Tensor:
         return self.restorer(self.remover(lr_B3HW))
 
-    def forward(self, lr_B3HW: Tensor) -> Tensor:
+    def forward(self, lr_B3HW: Tensor, hr: Tensor | None = None) -> Tensor:
         return self.restorer(self.remover(lr_B3HW))  # without the embedding, which it does not need
 
 
@@ -91,7 +91,7 @@ class ProjectionHead(nn.Module):
 
 
 class FeatureExtractor(nn.Module):
-    """E_f: an HR or SR picture to unit vectors on the LR grid, (B, 3, sH, sW) to (B, P, H, W)."""
+    """E_f: an HR or SR image to unit vectors on the LR grid, (B, 3, sH, sW) to (B, P, H, W)."""
 
     def __init__(self, scale: int, channels: int, num_blocks: int, projection_dim: int) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class FeatureExtractor(nn.Module):
 
 
 class Decoder(nn.Module):
-    """D_rec: what `FeatureExtractor` made of a picture back to the picture, (B, P, H, W) to (B, 3, sH, sW)."""
+    """D_rec: what `FeatureExtractor` made of an image back to the image, (B, P, H, W) to (B, 3, sH, sW)."""
 
     def __init__(self, scale: int, channels: int, num_blocks: int, projection_dim: int) -> None:
         super().__init__()

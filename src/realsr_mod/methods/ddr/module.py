@@ -3,9 +3,10 @@
 from typing import Any
 
 from realsr_mod.methods.ddr.network import DDRGuidedNet
-from realsr_mod.methods.srresnet.module import PlainSR
+from realsr_mod.methods.plain.module import PlainSR
 from realsr_mod.networks.srresnet import SRResNet
-from realsr_mod.weights.release import load_model, load_state
+from realsr_mod.weights.release import load_model
+from realsr_mod.weights.state import load_state
 
 
 class DDRGuided(PlainSR):

@@ -8,15 +8,15 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from realsr_mod.methods.kdsr.network import IDRRestorer
+from realsr_mod.networks.base import SRNetwork
+from realsr_mod.networks.dynamic import IDRRestorer
 from realsr_mod.networks.srresnet import SRResNet
-from realsr_mod.types import SRNetwork
 
 
 class DDRGuidedNet(SRNetwork):
-    """KDSR's restorer, steered by what a frozen SRResNet makes of the picture.
+    """KDSR's restorer, steered by what a frozen SRResNet makes of the image.
 
-    The SRResNet's features at the end of its last block are averaged over the picture (F); a linear layer and a
+    The SRResNet's features at the end of its last block are averaged over the image (F); a linear layer and a
     LeakyReLU bring them to the embedding (C), which makes the kernels of the restorer's dynamic blocks.
 
     Args:
@@ -35,7 +35,7 @@ class DDRGuidedNet(SRNetwork):
         self.to_embedding = nn.Sequential(nn.Linear(self.representation.head.out_channels, channels), nn.LeakyReLU(0.1))
         self.restorer = IDRRestorer(channels, restorer_blocks, scale)
 
-    def embed(self, lr_B3HW: Tensor) -> Tensor:
+    def embed(self, lr_B3HW: Tensor, hr: Tensor | None = None) -> Tensor:
         with torch.no_grad():
             features_BFHW = self.representation.features(lr_B3HW)
         return self.to_embedding(features_BFHW.mean(dim=(2, 3)))

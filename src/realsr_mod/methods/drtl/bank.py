@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from realsr_mod.degradations.base import (
     Degradation,
@@ -27,9 +27,9 @@ from realsr_mod.degradations.kernels import FAMILY_INDEX
 from realsr_mod.degradations.mixed_blur import MixedBlur
 from realsr_mod.degradations.noise import Quantize
 from realsr_mod.degradations.random_resize import RandomResize, resize_canvas
-from realsr_mod.degradations.resize import Downscale, lr_size
+from realsr_mod.degradations.resize import Downscale
 
-LOWEST_FACTOR = 0.2  # of the resize chain: smaller pictures have nothing left to learn from
+LOWEST_FACTOR = 0.2  # of the resize chain: smaller images have nothing left to learn from
 KERNEL_SIZE = 21
 
 
@@ -96,8 +96,8 @@ class AuxiliaryBank(Degradation):
     """
 
     def __init__(self, scale: int, tasks: Mapping[str, Mapping[str, Any]], group_rows: int = 1) -> None:
-        super().__init__(
-            scale,
+        super().__init__(scale)
+        ops = dict(
             blur=MixedBlur((KERNEL_SIZE, KERNEL_SIZE)),
             resize=RandomResize(factor_range=(LOWEST_FACTOR, 1.0)),
             down=Downscale(scale),
@@ -106,6 +106,7 @@ class AuxiliaryBank(Degradation):
             poster=Poster(),
             quantize=Quantize(),
         )
+        self.ops = nn.ModuleDict(ops)
         if len(tasks) < 2:
             raise ValueError(f"a bank needs at least two tasks to compare, got {list(tasks)}")
         if group_rows < 1:
@@ -178,9 +179,6 @@ class AuxiliaryBank(Degradation):
         size, whole_B2 = tuple(x_BCHW.shape[2:]), whole_size(x_BCHW)
         small, small_B2 = self.ops["resize"](x_BCHW, params, whole_B2, reference=size, input_limit=size)
         return resize_canvas(small, small_B2, whole_B2, size, params["filter"], shrink_limit=1.0)
-
-    def output_shape(self, shape_BCHW: Shape) -> Shape:
-        return *shape_BCHW[:2], *lr_size(*shape_BCHW[2:], self.scale)
 
 
 def _task(name: str, levels: Mapping[str, Any] | None) -> AuxiliaryTask:

@@ -11,7 +11,7 @@ import networkx as nx
 import torch.nn.functional as F
 from torch import Tensor
 
-from realsr_mod.weights.release import write_json
+from realsr_mod.runtime.files import write_json
 
 SHOWN_COSINE = 0.15  # thinner edges between tasks are not drawn; the files hold all
 
@@ -61,8 +61,8 @@ def draw_graph(graph: nx.Graph, path: Path) -> None:
     nx.draw_networkx_edges(graph, places, edgelist=similar, width=widths, edge_color="#c4c9d2", ax=axes)
     spokes = [(target, task) for task in tasks]
     widths = [max(0.5, 8 * graph[a][b]["cosine"]) for a, b in spokes]
-    colours = ["#d1495b" if graph.nodes[b]["weight"] > 1 / len(tasks) else "#e9c3c9" for _, b in spokes]
-    nx.draw_networkx_edges(graph, places, edgelist=spokes, width=widths, edge_color=colours, ax=axes)
+    colors = ["#d1495b" if graph.nodes[b]["weight"] > 1 / len(tasks) else "#e9c3c9" for _, b in spokes]
+    nx.draw_networkx_edges(graph, places, edgelist=spokes, width=widths, edge_color=colors, ax=axes)
     sizes = [150 + 4000 * weight for weight in weights]
     nx.draw_networkx_nodes(graph, places, tasks, sizes, weights, cmap="viridis_r", vmin=0, edgecolors="white", ax=axes)
     nx.draw_networkx_nodes(graph, places, [target], 1600, "#d1495b", ax=axes)

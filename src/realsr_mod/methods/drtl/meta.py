@@ -72,7 +72,7 @@ def reptile_direction(
 def with_gradients(value: Tensor, parameters: Iterable[Tensor], gradients: Iterable[Tensor]) -> Tensor:
     """A scalar that equals `value` and whose gradient is `gradients`.
 
-    So directions found by other means than backpropagation go through the usual optimiser step, with its clipping,
+    So directions found by other means than backpropagation go through the usual optimizer step, with its clipping,
     schedule and averaging.
     """
     products = [(parameter * gradient).sum() for parameter, gradient in zip(parameters, gradients, strict=True)]

@@ -1,4 +1,4 @@
-"""DRTL's relation network: how is this picture distorted, told by which auxiliary distortions it resembles.
+"""DRTL's relation network: how is this image distorted, told by which auxiliary distortions it resembles.
 
 Legend: B batch, H and W the low-resolution size, C feature channels, D embedding length, K auxiliary tasks.
 """
@@ -9,16 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from realsr_mod.networks.base import Estimator
 from realsr_mod.networks.blocks import conv3x3
-from realsr_mod.types import Estimator
 
-PATCH_PX = 48  # of the target's pictures: as large as the LR pictures that the default training shows
-DETAIL_GAIN = 8.0  # brings what is left after the local mean to the size of the picture itself
-PATCHES = 32  # of each picture
+PATCH_PX = 48  # of the target's images: as large as the LR images that the default training shows
+DETAIL_GAIN = 8.0  # brings what is left after the local mean to the size of the image itself
+PATCHES = 32  # of each image
 
 
 class RelationNetwork(Estimator):
-    """An encoder of LR pictures, and a memory bank with one learned vector per auxiliary distortion.
+    """An encoder of LR images, and a memory bank with one learned vector per auxiliary distortion.
 
     Args:
         scale: HR size over LR size of the distortions that it tells apart.
@@ -45,8 +45,8 @@ class RelationNetwork(Estimator):
         )
         self.memory_KD = nn.Parameter(torch.randn(len(self.tasks), embedding_dim))
 
-    def embed(self, lr_B3HW: Tensor) -> Tensor:
-        """What the encoder makes of each picture: (B, D), of length 1."""
+    def embed(self, lr_B3HW: Tensor, hr: Tensor | None = None) -> Tensor:
+        """What the encoder makes of each image: (B, D), of length 1."""
         local_mean = F.avg_pool2d(F.pad(lr_B3HW, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
         detail = DETAIL_GAIN * (lr_B3HW - local_mean)  # where distortions are, without most of the content
         features = self.features(torch.cat([lr_B3HW - 0.5, detail], dim=1))
@@ -68,25 +68,25 @@ class RelationNetwork(Estimator):
 
 @torch.no_grad()
 def target_embedding(
-    network: RelationNetwork, pictures_3HW: Iterable[Tensor], patch_px: int = PATCH_PX, patches: int = PATCHES
+    network: RelationNetwork, images_3HW: Iterable[Tensor], patch_px: int = PATCH_PX, patches: int = PATCHES
 ) -> Tensor:
-    """Where a camera lies among the tasks: the mean of what the memory recalls for patches of its LR pictures, (D,).
+    """Where a camera lies among the tasks: the mean of what the memory recalls for patches of its LR images, (D,).
 
     Args:
         network: a trained relation network.
-        pictures_3HW: the camera's low-resolution pictures, float RGB in [0, 1].
-        patch_px: side of a patch, as large as the LR pictures that the network was trained on.
-        patches: from every picture at most so many, evenly spread.
+        images_3HW: the camera's low-resolution images, float RGB in [0, 1].
+        patch_px: side of a patch, as large as the LR images that the network was trained on.
+        patches: from every image at most so many, evenly spread.
     """
-    recalled = [network.recall(network.embed(spread_patches(picture, patch_px, patches))) for picture in pictures_3HW]
+    recalled = [network.recall(network.embed(spread_patches(image, patch_px, patches))) for image in images_3HW]
     return torch.cat(recalled).mean(0)
 
 
-def spread_patches(picture_3HW: Tensor, side: int, count: int) -> Tensor:
-    """At most `count` squares of a picture, spread evenly: (N, 3, side, side); the whole of a smaller picture."""
-    height, width = picture_3HW.shape[1:]
+def spread_patches(image_3HW: Tensor, side: int, count: int) -> Tensor:
+    """At most `count` squares of an image, spread evenly: (N, 3, side, side); the whole of a smaller image."""
+    height, width = image_3HW.shape[1:]
     side_h, side_w = min(side, height), min(side, width)
-    patches = picture_3HW.unfold(1, side_h, side_h).unfold(2, side_w, side_w)
+    patches = image_3HW.unfold(1, side_h, side_h).unfold(2, side_w, side_w)
     patches = patches.permute(1, 2, 0, 3, 4).flatten(0, 1)
     return patches[torch.linspace(0, len(patches) - 1, min(count, len(patches))).round().long()]
 

@@ -16,7 +16,7 @@ console = Console(soft_wrap=True)
 @app.command()
 def relation(
     model: Annotated[Path, typer.Argument(help="A relation network: the run folder of experiment=drtl_relation.")],
-    pairs: Annotated[Path, typer.Argument(help="A camera's pairs (its folder LR is looked at), or its LR pictures.")],
+    pairs: Annotated[Path, typer.Argument(help="A camera's pairs (its folder LR is looked at), or its LR images.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for relation.png, .json and .graphml.")],
     temperature: Annotated[float, typer.Option(help="Of the weights; small: only the nearest tasks count.")] = 0.2,
     name: Annotated[str, typer.Option(help="What the camera is called in the graph.")] = "camera",
@@ -24,11 +24,11 @@ def relation(
     """Print how much each auxiliary distortion counts for a camera, and draw the relation graph."""
     from realsr_mod.methods.drtl.graph import relation_graph, save_graph
     from realsr_mod.methods.drtl.network import relation_weights, target_embedding
-    from realsr_mod.methods.drtl.target import camera_pictures, load_relation
+    from realsr_mod.methods.drtl.target import camera_images, load_relation
 
     try:
         network = load_relation(model)
-        target_D = target_embedding(network, camera_pictures(pairs))
+        target_D = target_embedding(network, camera_images(pairs))
         weights = relation_weights(network, target_D, temperature).tolist()
         graph = relation_graph(network.tasks, network.task_embeddings().detach(), weights, name, target_D)
         paths = save_graph(graph, output)

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
-from realsr_mod.data.alignment import AlignmentError, fit_colours, misalignment_px, register
+from realsr_mod.data.alignment import AlignmentError, fit_colors, misalignment_px, register
 from realsr_mod.data.checks import list_some
 from realsr_mod.data.datamodule import SRDataModule
-from realsr_mod.data.images import read_rgb
 from realsr_mod.data.pairs import check_pair_sizes, find_pairs
-from realsr_mod.data.patches import Photo, PhotoStore
+from realsr_mod.data.patches import ImageFile, ImageStore
+from realsr_mod.images.rgb import read_rgb
 from realsr_mod.metrics import MIN_SIDE_PX
 
 log = logging.getLogger(__name__)
@@ -26,17 +26,17 @@ TRAINING, HELD_OUT = "training part", "held-out part"
 
 
 class SupportDataModule(SRDataModule):
-    """Pairs of one camera, as few as one. Of every picture one end is held out to tell when to stop.
+    """Pairs of one camera, as few as one. Of every image one end is held out to tell when to stop.
 
-    Held out is a part of each picture rather than some whole pictures, so that all of them are learned from.
+    Held out is a part of each image rather than some whole images, so that all of them are learned from.
 
     Args:
-        root: folder with HR/ and LR/, pictures of the same names, HR ones `scale` times as large.
-        registration: warp every HR picture onto its LR one by a global affine transform (see `data/alignment.py`);
+        root: folder with HR/ and LR/, images of the same names, HR ones `scale` times as large.
+        registration: warp every HR image onto its LR one by a global affine transform (see `data/alignment.py`);
             then sizes need not fit exactly.
         max_shift_px: pairs that are misaligned by more HR pixels are refused.
-        match_colours: give HR the colours of LR by one affine fit over all pairs; else the network learns them.
-        held_out: fraction of each picture, cut from the end of its longer side.
+        match_colors: give HR the colours of LR by one affine fit over all pairs; else the network learns them.
+        held_out: fraction of each image, cut from the end of its longer side.
         common: SRDataModule's arguments.
     """
 
@@ -45,7 +45,7 @@ class SupportDataModule(SRDataModule):
         root: str,
         registration: bool = False,
         max_shift_px: float = 3.0,
-        match_colours: bool = False,
+        match_colors: bool = False,
         held_out: float = 0.2,
         **common: Any,
     ) -> None:
@@ -53,32 +53,32 @@ class SupportDataModule(SRDataModule):
         if not 0 < held_out < 1:
             raise ValueError(f"data.held_out must be between 0 and 1, got {held_out}")
         self.root, self.registration, self.max_shift_px = Path(root).expanduser(), registration, max_shift_px
-        self.match_colours, self.held_out = match_colours, held_out
+        self.match_colors, self.held_out = match_colors, held_out
         self._parts: dict[str, Pair] = {}  # by the names of the photos that stand for them
 
-    def find_photos(self) -> tuple[list[Photo], list[Photo]]:
-        photos = self._usable(find_pairs(self.root / "HR", self.root / "LR"))
-        pairs = {photo.name: (read_rgb(photo.hr), read_rgb(photo.lr)) for photo in photos}
-        pairs = self._colour_checked(self._aligned(pairs))
+    def find_files(self) -> tuple[list[ImageFile], list[ImageFile]]:
+        images = self._usable(find_pairs(self.root / "HR", self.root / "LR"))
+        pairs = {image.name: (read_rgb(image.hr), read_rgb(image.lr)) for image in images}
+        pairs = self._color_checked(self._aligned(pairs))
         train, val = [], []
-        for photo in photos:
-            parts = divide(pairs[photo.name], self.held_out, self.scale, photo.name)
+        for image in images:
+            parts = divide(pairs[image.name], self.held_out, self.scale, image.name)
             for part, name, chosen in zip(parts, (TRAINING, HELD_OUT), (train, val), strict=True):
-                chosen.append(Photo(f"{photo.name}, {name}", photo.hr, photo.lr))
+                chosen.append(ImageFile(f"{image.name}, {name}", image.hr, image.lr))
                 self._parts[chosen[-1].name] = part
         return train, val
 
-    def _usable(self, photos: Sequence[Photo]) -> list[Photo]:
+    def _usable(self, images: Sequence[ImageFile]) -> list[ImageFile]:
         """The pairs that can be read and, unless they will be registered, fit in size."""
-        sizes = self.check([photo.hr for photo in photos], self.min_side_px)
-        sizes |= self.check([photo.lr for photo in photos], max(1, self.min_side_px // self.scale))
-        photos = [photo for photo in photos if photo.hr in sizes and photo.lr in sizes]
+        sizes = self.check([image.hr for image in images], self.min_side_px)
+        sizes |= self.check([image.lr for image in images], max(1, self.min_side_px // self.scale))
+        images = [image for image in images if image.hr in sizes and image.lr in sizes]
         if not self.registration:
             try:
-                check_pair_sizes(photos, sizes, self.scale)
+                check_pair_sizes(images, sizes, self.scale)
             except ValueError as error:
                 raise ValueError(f"{error}; or let HR be warped onto LR: data.registration=true") from error
-        return photos
+        return images
 
     def _aligned(self, pairs: Mapping[str, Pair]) -> dict[str, Pair]:
         """Register the pairs if wanted; raise if any is misaligned then. Says how well they fit."""
@@ -104,30 +104,30 @@ class SupportDataModule(SRDataModule):
         log.info("%d pairs, at most %.1f HR pixels apart (%s)", len(pairs), shifts[worst], worst)
         return aligned
 
-    def _colour_checked(self, pairs: dict[str, Pair]) -> dict[str, Pair]:
+    def _color_checked(self, pairs: dict[str, Pair]) -> dict[str, Pair]:
         """Say how far the colours of LR and HR differ; match them if wanted."""
-        fit = fit_colours(list(pairs.values()))
+        fit = fit_colors(list(pairs.values()))
         log.info(
             "colours: LR minus HR is %+.1f, %+.1f, %+.1f (red, green, blue; of 255) on average; a global colour fit "
             "brings the difference at LR size from %.1f to %.1f%s",
             *fit.mean_difference, fit.error_before, fit.error_after,
-            ", done" if self.match_colours else " (data.match_colours=true does it)",
+            ", done" if self.match_colors else " (data.match_colors=true does it)",
         )  # fmt: skip
-        return {name: (fit.apply(hr), lr) for name, (hr, lr) in pairs.items()} if self.match_colours else pairs
+        return {name: (fit.apply(hr), lr) for name, (hr, lr) in pairs.items()} if self.match_colors else pairs
 
-    def _store(self, photos: Sequence[Photo]) -> PhotoStore:
-        return PreparedStore(photos, self.scale, self._parts)
+    def _store(self, images: Sequence[ImageFile]) -> ImageStore:
+        return PreparedStore(images, self.scale, self._parts)
 
 
-class PreparedStore(PhotoStore):
-    """Serves pictures that are in memory already, by the photos' names."""
+class PreparedStore(ImageStore):
+    """Serves images that are in memory already, by the photos' names."""
 
-    def __init__(self, photos: Sequence[Photo], scale: int, pairs: Mapping[str, Pair]) -> None:
-        super().__init__(photos, scale, cache_bytes=0, on_late_bad_image="error")
+    def __init__(self, images: Sequence[ImageFile], scale: int, pairs: Mapping[str, Pair]) -> None:
+        super().__init__(images, scale, cache_bytes=0, on_late_bad_image="error")
         self.pairs = pairs
 
     def _arrays(self, number: int) -> Pair:
-        return self.pairs[self.photos[number].name]
+        return self.pairs[self.images[number].name]
 
 
 def divide(pair: Pair, fraction: float, scale: int, name: str) -> tuple[Pair, Pair]:
@@ -143,7 +143,7 @@ def divide(pair: Pair, fraction: float, scale: int, name: str) -> tuple[Pair, Pa
     if smallest < MIN_SIDE_PX + 2 * scale:
         raise ValueError(
             f"{name}: {hr.shape[0]}x{hr.shape[1]} pixels are too few to hold out {fraction:g} of them; both parts need "
-            f"{MIN_SIDE_PX + 2 * scale} pixels. Use larger pictures"
+            f"{MIN_SIDE_PX + 2 * scale} pixels. Use larger images"
         )
     (hr_train, hr_val), (lr_train, lr_val) = (np.split(a, [n], axis) for a, n in ((hr, cut * scale), (lr, cut)))
     return (hr_train, lr_train), (hr_val, lr_val)

@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from realsr_mod.data.batch import SRBatch
 from realsr_mod.methods.base import LossTerms, SRModule
 from realsr_mod.methods.kdsr.loss import DistillationLoss
 from realsr_mod.methods.kdsr.network import KDSRNet
-from realsr_mod.types import SRBatch
 from realsr_mod.weights.release import load_model
 
 
@@ -44,11 +44,8 @@ class KDSRTeacher(KDSRModule):
             raise ValueError("a KDSR teacher reads HR as well; set network.sees_hr=true")
 
     def forward_losses(self, batch: SRBatch) -> tuple[LossTerms, Tensor]:
-        sr = self.network.restore(batch.lr, self.network.embed(batch.lr, batch.hr)).float()
+        sr = self.predict_sr(batch)
         return {"pixel": self.pixel_loss(sr, batch.hr)}, sr
-
-    def predict_sr(self, batch: SRBatch) -> Tensor:
-        return self.network.restore(batch.lr, self.network.embed(batch.lr, batch.hr)).float()
 
 
 class KDSRStudent(KDSRModule):
@@ -60,7 +57,7 @@ class KDSRStudent(KDSRModule):
         distillation_weight: weight of the KL term.
         temperature: softens both representations.
         warmup_steps: first steps in which only the encoder trains, on the KL term alone.
-        initialise_from_teacher: start from the teacher's weights wherever shapes agree, unless `start_from` is given.
+        initialize_from_teacher: start from the teacher's weights wherever shapes agree, unless `start_from` is given.
         training: `encoder_lr_ratio`, `optimizer`, `scheduler` and what else KDSRModule takes.
     """
 
@@ -71,7 +68,7 @@ class KDSRStudent(KDSRModule):
         distillation_weight: float = 1.0,
         temperature: float = 0.15,
         warmup_steps: int = 0,
-        initialise_from_teacher: bool = True,
+        initialize_from_teacher: bool = True,
         **training: Any,
     ) -> None:
         super().__init__(network, **training)
@@ -81,7 +78,7 @@ class KDSRStudent(KDSRModule):
         self.distillation_weight = distillation_weight
         self.warmup_steps = warmup_steps
         self.teacher = None if teacher is None else self._load_teacher(teacher)
-        if self.teacher is not None and initialise_from_teacher and training.get("start_from") is None:
+        if self.teacher is not None and initialize_from_teacher and training.get("start_from") is None:
             copy_matching_weights(self.teacher, self.network)
 
     def _load_teacher(self, path: str) -> KDSRNet:

@@ -9,19 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from realsr_mod.networks.blocks import (
-    DynamicDepthwiseConv,
-    PixelShuffleUpsampler,
-    ResidualBlock,
-    RGBMean,
-    conv3x3,
-    init_scaled,
-)
-from realsr_mod.types import SRNetwork
+from realsr_mod.networks.base import SRNetwork
+from realsr_mod.networks.blocks import ResidualBlock, conv3x3, init_scaled
+from realsr_mod.networks.dynamic import IDRRestorer
 
 
 class DegradationEncoder(nn.Module):
-    """KD-IDE: picture to the implicit degradation representation (IDR).
+    """KD-IDE: image to the implicit degradation representation (IDR).
 
     Returns `(idr_BC, distilled_B4C)`: the vector that steers the restorer, and the longer one before the last
     linear layer, on which the student is compared with its teacher.
@@ -52,38 +46,6 @@ class DegradationEncoder(nn.Module):
         return self.compress(distilled), distilled
 
 
-class IDRDynamicBlock(nn.Module):
-    """IDR-DCRB: x + conv(LeakyReLU(depthwise convolution with kernels from the IDR))."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.dynamic = DynamicDepthwiseConv(channels, embedding_dim=channels)
-        self.conv = conv3x3(channels, channels)
-
-    def forward(self, x_BCHW: Tensor, idr_BC: Tensor) -> Tensor:
-        return x_BCHW + self.conv(F.leaky_relu(self.dynamic(x_BCHW, idr_BC), 0.1))
-
-
-class IDRRestorer(nn.Module):
-    """KDSR's restorer: head, dynamic blocks, conv, long skip, PixelShuffle upsampler, conv to RGB."""
-
-    def __init__(self, channels: int, num_blocks: int, scale: int) -> None:
-        super().__init__()
-        self.rgb_mean = RGBMean()
-        self.head = conv3x3(3, channels)
-        self.blocks = nn.ModuleList([IDRDynamicBlock(channels) for _ in range(num_blocks)])
-        self.fuse = conv3x3(channels, channels)
-        self.upsampler = PixelShuffleUpsampler(channels, scale)
-        self.to_rgb = conv3x3(channels, 3)
-
-    def forward(self, lr_B3HW: Tensor, idr_BC: Tensor) -> Tensor:
-        head = self.head(self.rgb_mean.subtract(lr_B3HW))
-        x = head
-        for block in self.blocks:
-            x = block(x, idr_BC)
-        return self.rgb_mean.add(self.to_rgb(self.upsampler(head + self.fuse(x))))
-
-
 class KDSRNet(SRNetwork):
     """KDSR student (`sees_hr=False`) or teacher (`sees_hr=True`): the same network but for what its encoder reads.
 
@@ -92,7 +54,7 @@ class KDSRNet(SRNetwork):
         channels: C, feature channels; the IDR has as many entries.
         encoder_blocks: residual blocks of the encoder (N_e).
         restorer_blocks: IDR-DCRB of the restorer (N_b).
-        sees_hr: the encoder reads the LR picture together with the HR one, pixel-unshuffled to its size.
+        sees_hr: the encoder reads the LR image together with the HR one, pixel-unshuffled to its size.
     """
 
     taps = MappingProxyType({"distilled": "encoder.mlp"})
@@ -114,7 +76,7 @@ class KDSRNet(SRNetwork):
             if hr is None:
                 raise ValueError(
                     "a KDSR teacher estimates the degradation from LR and HR together; call encode(lr, hr), "
-                    "or use the student, which needs the LR picture alone"
+                    "or use the student, which needs the LR image alone"
                 )
             lr_B3HW = torch.cat([lr_B3HW, F.pixel_unshuffle(hr, self.scale)], dim=1)
         return self.encoder(lr_B3HW)

@@ -1,4 +1,4 @@
-"""MM-RealSR's losses on degrees: order between two versions of a picture, and anchors that pin the ends."""
+"""MM-RealSR's losses on degrees: order between two versions of an image, and anchors that pin the ends."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class RankingLoss(nn.Module):
-    """mean max(0, less - more + margin): the more degraded picture's degree must be higher by `margin` (eq. 3).
+    """mean max(0, less - more + margin): the more degraded image's degree must be higher by `margin` (eq. 3).
 
     Its value equals the margin when both degrees are always the same, that is when the metric space has collapsed.
     """
@@ -37,7 +37,7 @@ def crosstalk_loss(base_BD: Tensor, blurrier_BD: Tensor, noisier_BD: Tensor) -> 
 
 
 class CollapseWatch:
-    """Notices a ranking loss that stays at its margin: the estimator tells the two pictures of a pair no longer apart.
+    """Notices a ranking loss that stays at its margin: the estimator tells the two images of a pair no longer apart.
 
     Looks once per `patience_steps` at the mean over them, so that a GPU is not made to wait at every step.
 

@@ -5,28 +5,28 @@ from typing import Any
 from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
+from realsr_mod.data.batch import SRBatch
 from realsr_mod.methods.base import LossTerms, SRModule
 from realsr_mod.methods.mmrealsr.loss import CollapseWatch, RankingLoss, anchor_loss, crosstalk_loss
 from realsr_mod.methods.mmrealsr.network import DEGREES, MMRealSRNet
-from realsr_mod.methods.mmrealsr.noise_pair import keep_noise
-from realsr_mod.methods.mmrealsr.quintuple import DEGRADED, ROLES, by_role, pin_anchors
-from realsr_mod.types import SRBatch
+from realsr_mod.methods.mmrealsr.noise_pair import PAIR, keep_noise
+from realsr_mod.methods.mmrealsr.quintuple import ROLES, by_role, pin_anchors
 
 WORSE = {"blur": "blurrier", "noise": "noisier"}  # which version a degree must place above the base
 
 
 class MMRealSR(SRModule):
-    """L1 over five versions of each picture, ranking of (base, blurrier) and (base, noisier), and anchors.
+    """L1 over five versions of each image, ranking of (base, blurrier) and (base, noisier), and anchors.
 
     Train it on `degradation=quintuple`. Stage 2 (`freeze_estimator`, from a trained model) leaves the degrees as they
     are and trains the restorer alone, usually against a discriminator. Any other degradation will do then, but without
-    anchors the restorer comes to rely on the picture alone, and the noise slider loses its reach;
+    anchors the restorer comes to rely on the image alone, and the noise slider loses its reach;
     `degradation=noise_pair` gives it more than it had.
 
     Args:
         network: what is trained.
         ranking_weight: weight of each ranking loss. The authors warn that a large one saturates the sigmoids.
-        margin: by how much the degree of the worse picture must be higher.
+        margin: by how much the degree of the worse image must be higher.
         anchor_weight: weight of the anchors' squared distances from 0 and 1.
         crosstalk_weight: weight of the change of the noise degree under blur, and of the blur degree under noise. The
             paper has no such term (0).
@@ -66,11 +66,10 @@ class MMRealSR(SRModule):
         return [{"params": restorer}, {"params": of_degrees, "lr_ratio": self.degrees_lr_ratio}]
 
     def forward_losses(self, batch: SRBatch) -> tuple[LossTerms, Tensor]:
-        has_five_versions = set(batch.params) == set(DEGRADED)
-        if not has_five_versions and not self.freeze_estimator:
-            raise ValueError("MM-RealSR learns degrees on five versions of each picture; set degradation=quintuple")
+        if batch.versions != ROLES and not self.freeze_estimator:
+            raise ValueError("MM-RealSR learns degrees on five versions of each image; set degradation=quintuple")
         degrees = self.network.embed(batch.lr).float()
-        if not has_five_versions:
+        if batch.versions != ROLES:
             sr = self.restore_by_estimates(batch, degrees)
             return {"pixel": self.pixel_loss(sr, batch.hr)}, sr
         sr = self.network.restore(batch.lr, pin_anchors(degrees)).float()
@@ -92,22 +91,22 @@ class MMRealSR(SRModule):
 
     def restore_by_estimates(self, batch: SRBatch, degrees: Tensor) -> Tensor:
         """Restore. Of noise pairs the restorer is told to keep some noise; what is judged is the result without it."""
-        if "kept" not in batch.params:
+        if batch.versions != PAIR:
             return self.network.restore(batch.lr, degrees).float()
         told, noise = keep_noise(batch.lr, degrees, batch.params["kept"], self.network.scale)
         return self.network.restore(batch.lr, told).float() - noise
 
     def validation_step(self, batch: SRBatch, batch_idx: int) -> dict[str, Tensor]:
         """Measure the base version; of a quintuple, log the degrees of all versions too."""
-        if set(batch.params) == set(DEGRADED):
+        if batch.versions == ROLES:
             roles = by_role(self.network.embed(batch.lr).float())
             self.log_degrees("val", roles)
             for i, name in enumerate(DEGREES):
                 in_order = roles["base"][:, i] < roles[WORSE[name]][:, i]
                 self.log(f"val/{name}_in_order", in_order.float().mean(), batch_size=len(in_order), sync_dist=True)
-            batch = SRBatch(by_role(batch.lr)["base"], by_role(batch.hr)["base"], batch.params, batch.step, batch.names)
-        elif "kept" in batch.params:
-            batch = SRBatch(batch.lr[::2], batch.hr[::2], batch.params, batch.step, batch.names)
+            batch = batch.only("base")
+        elif batch.versions == PAIR:
+            batch = batch.only("drawn")
         return super().validation_step(batch, batch_idx)
 
     def log_degrees(self, stage: str, roles: dict[str, Tensor]) -> None:
@@ -117,11 +116,11 @@ class MMRealSR(SRModule):
             self.log_dict(means, batch_size=len(roles["base"]), sync_dist=stage == "val")
 
     def warn_of_collapse(self, rankings: dict[str, Tensor]) -> None:
-        """Say which degree, if any, has stopped to tell pictures apart."""
+        """Say which degree, if any, has stopped to tell images apart."""
         for name in self.collapse_watch.update(rankings):
             rank_zero_warn(
                 f"the {name} ranking has stayed at its margin for {self.collapse_watch.patience_steps} steps: the "
-                f"estimator gives both pictures of a pair the same {name} degree (collapse). Try a lower or higher "
+                f"estimator gives both images of a pair the same {name} degree (collapse). Try a lower or higher "
                 "method.optimizer.lr, another seed, or a higher method.ranking_weight; the anchors' degrees are in "
                 "metrics.csv"
             )

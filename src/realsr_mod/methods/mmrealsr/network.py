@@ -8,16 +8,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from realsr_mod.networks.base import SRNetwork
 from realsr_mod.networks.blocks import ResidualBlock, conv3x3, init_scaled
 from realsr_mod.networks.rrdb import Affine, RRDBRestorer
-from realsr_mod.types import SRNetwork
 
 HIDDEN = 512  # width of the regressor's hidden layer and of the shared embedding, as published
 DEGREES = ("blur", "noise")
 
 
 class DegreeBranch(nn.Module):
-    """One kind of degradation: picture to its degree in (0, 1), 0 clean and 1 the worst.
+    """One kind of degradation: image to its degree in (0, 1), 0 clean and 1 the worst.
 
     A convolution; per stage residual blocks without normalisation, then a convolution where the stage downsamples or
     the width changes; global average pool; linear, ReLU, linear, sigmoid.
@@ -47,7 +47,7 @@ class DegreeBranch(nn.Module):
 
 
 class DegreeEstimator(nn.Module):
-    """The degrees of a picture, each from a branch of its own: (B, 3, H, W) to (B, D) in (0, 1).
+    """The degrees of an image, each from a branch of its own: (B, 3, H, W) to (B, D) in (0, 1).
 
     Args:
         widths: channels of each stage.
@@ -95,7 +95,7 @@ class AffineModulation(nn.Module):
 
 
 class MMRealSRNet(SRNetwork):
-    """MM-RealSR: its embedding is (blur, noise), each in [0, 1], estimated from the picture or set by a person.
+    """MM-RealSR: its embedding is (blur, noise), each in [0, 1], estimated from the image or set by a person.
 
     Args:
         scale: 1, 2 or 4.
@@ -126,7 +126,7 @@ class MMRealSRNet(SRNetwork):
         self.modulation = AffineModulation(channels, num_blocks)
         self.restorer = RRDBRestorer(scale, channels, num_blocks, growth, init_scale)
 
-    def embed(self, lr_B3HW: Tensor) -> Tensor:
+    def embed(self, lr_B3HW: Tensor, hr: Tensor | None = None) -> Tensor:
         return self.estimator(lr_B3HW)
 
     def restore(self, lr_B3HW: Tensor, embedding_BD: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""What teaches MM-RealSR's restorer to leave noise in: each picture with more noise, and how much of that to keep.
+"""What teaches MM-RealSR's restorer to leave noise in: each image with more noise, and how much of that to keep.
 
-Rows of a batch are image-major: picture 0 as it is drawn, picture 0 noisier, then those of picture 1 and so on.
-Legend: B pictures, D degrees, C channels, H and W the HR size, h and w the LR size.
+Rows of a batch are image-major: image 0 as it is drawn, image 0 noisier, then those of image 1 and so on.
+Legend: B images, D degrees, C channels, H and W the HR size, h and w the LR size.
 """
 
 import torch
@@ -13,14 +13,16 @@ from realsr_mod.degradations.jpeg import JPEG
 from realsr_mod.degradations.resize import resize
 from realsr_mod.methods.mmrealsr.network import DEGREES
 
+PAIR = ("drawn", "noisier")  # the versions of each image
+
 
 class NoisePairDegradation(Degradation):
-    """HR (B, C, H, W) to LR (2B, C, h, w): each picture degraded by a pipeline, and that with noise and a mild JPEG.
+    """HR (B, C, H, W) to LR (2B, C, h, w): each image degraded by a pipeline, and that with noise and a mild JPEG.
 
     Noise that a pipeline makes midway can hardly be told from content once it is resized and compressed; this one can.
 
     Params: `base`, the pipeline's; `noise` and `jpeg`, of what comes on top (see `CameraNoise`, `JPEG`); `kept` (B,),
-    the share of the noise on top that the restorer should keep: 0 for a fifth of the pictures, else U(0, 1).
+    the share of the noise on top that the restorer should keep: 0 for a fifth of the images, else U(0, 1).
 
     Args:
         scale: HR size over LR size.
@@ -29,8 +31,10 @@ class NoisePairDegradation(Degradation):
         jpeg: what compresses it.
     """
 
+    versions = PAIR
+
     def __init__(self, scale: int, pipeline: Degradation, noise: CameraNoise, jpeg: JPEG) -> None:
-        super().__init__(scale)
+        super().__init__(scale, pipeline.sharpen)
         if pipeline.scale != scale:
             raise ValueError(f"the noise pair has scale {scale}, its pipeline scale {pipeline.scale}; set one scale")
         self.pipeline, self.noise, self.jpeg = pipeline, noise, jpeg
@@ -52,7 +56,8 @@ class NoisePairDegradation(Degradation):
         return self.pipeline.target(hr_BCHW).repeat_interleave(2, dim=0)
 
     def output_shape(self, shape_BCHW: Shape) -> Shape:
-        return 2 * shape_BCHW[0], *self.pipeline.output_shape(shape_BCHW)[1:]
+        batch, *rest = self.pipeline.output_shape(shape_BCHW)
+        return (len(PAIR) * batch, *rest)
 
 
 def keep_noise(lr_BCHW: Tensor, degrees_BD: Tensor, kept_B: Tensor, scale: int) -> tuple[Tensor, Tensor]:

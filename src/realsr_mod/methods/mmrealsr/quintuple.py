@@ -1,8 +1,8 @@
-"""MM-RealSR's five versions of each picture: edits of one degradation's params.
+"""MM-RealSR's five versions of each image: edits of one degradation's params.
 
 base, one that is blurrier, one that is noisier, and two anchors: a clean one and the worst that the ranges allow.
-Rows of a batch are image-major: the five versions of picture 0, then those of picture 1 and so on.
-Legend: B pictures, D degrees, C channels, H and W the HR size, h and w the LR size.
+Rows of a batch are image-major: the five versions of image 0, then those of image 1 and so on.
+Legend: B images, D degrees, C channels, H and W the HR size, h and w the LR size.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from realsr_mod.degradations.base import Degradation, Params, Shape, check_range, stack_rows, uniform
+from realsr_mod.degradations.base import Degradation, Params, Shape, check_range, lr_size, stack_rows, uniform
 from realsr_mod.degradations.noise import quantize
-from realsr_mod.degradations.resize import lr_size
 from realsr_mod.degradations.second_order import SecondOrder
 from realsr_mod.degradations.sharpen import usm_sharpen
 
@@ -59,7 +58,7 @@ def draw_pair(
 
 
 class QuintupleDegradation(Degradation):
-    """HR (B, C, H, W) to LR (5B, C, h, w): one second-order degradation per picture and its edits.
+    """HR (B, C, H, W) to LR (5B, C, h, w): one second-order degradation per image and its edits.
 
     Params: one entry per role but `clean`, each the pipeline's params (see `SecondOrder`) with B rows; noise patterns,
     kernel families, filters and orders are the same in all four.
@@ -81,6 +80,8 @@ class QuintupleDegradation(Degradation):
         jpeg_difference: difference of the JPEG qualities.
     """
 
+    versions = ROLES
+
     def __init__(
         self,
         scale: int,
@@ -92,13 +93,13 @@ class QuintupleDegradation(Degradation):
         poisson_difference: Sequence[float] = (0.05, 2.05),
         jpeg_difference: Sequence[float] = (5.0, 60.0),
     ) -> None:
-        super().__init__(scale)
+        super().__init__(scale, sharpen)
         if pipeline.scale != scale:
             raise ValueError(f"the quintuple has scale {scale}, its pipeline scale {pipeline.scale}; set one scale")
-        if "sharpen" in pipeline.ops:
+        if pipeline.sharpen:
             raise ValueError("sharpening is the quintuple's; set degradation.pipeline.sharpen=false")
         self.pipeline = pipeline
-        self.sharpen, self.sharpen_input = sharpen, sharpen and sharpen_input
+        self.sharpen_input = sharpen and sharpen_input
         self.blur_difference = check_range("blur_difference", blur_difference)
         self.noise_difference_255 = check_range("noise_difference_255", noise_difference_255)
         self.poisson_difference = check_range("poisson_difference", poisson_difference)
@@ -214,9 +215,8 @@ class QuintupleDegradation(Degradation):
 
     def target(self, hr_BCHW: Tensor) -> Tensor:
         """The ground truth of all versions, (5B, C, H, W)."""
-        sharp = usm_sharpen(hr_BCHW) if self.sharpen else hr_BCHW
-        return sharp.repeat_interleave(len(ROLES), dim=0)
+        return super().target(hr_BCHW).repeat_interleave(len(ROLES), dim=0)
 
     def output_shape(self, shape_BCHW: Shape) -> Shape:
-        batch, channels, height, width = shape_BCHW
-        return len(ROLES) * batch, channels, *lr_size(height, width, self.scale)
+        batch, *rest = super().output_shape(shape_BCHW)
+        return (len(ROLES) * batch, *rest)

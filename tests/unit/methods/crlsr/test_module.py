@@ -7,14 +7,14 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from realsr_mod.callbacks import AveragedWeights
-from realsr_mod.checkpointing import AtomicCheckpointIO
+from realsr_mod.data.batch import SRBatch
 from realsr_mod.data.datamodule import EmbeddedDataModule
 from realsr_mod.degradations.stored import build_degradation, read_degradation
-from realsr_mod.losses.contrastive import alignment, bidirectional_contrast, conditional_contrast, uniformity
+from realsr_mod.methods.crlsr.loss import alignment, bidirectional_contrast, conditional_contrast, uniformity
 from realsr_mod.methods.crlsr.module import CRLSR
 from realsr_mod.methods.crlsr.network import CRLSRNet, at_places
-from realsr_mod.types import SRBatch
+from realsr_mod.training.callbacks import AveragedWeights
+from realsr_mod.training.checkpointing import AtomicCheckpointIO
 
 TRAINING_PARTS = {"details_remover", "projection", "extractor", "decoder"}
 
@@ -94,7 +94,7 @@ def test_terms_of_weight_zero_are_left_out(batch):
         assert left == {"pixel", name.removesuffix("_weight")}
 
 
-def test_optimiser_gets_every_part_and_the_released_network_only_two(batch):
+def test_optimizer_gets_every_part_and_the_released_network_only_two(batch):
     model = module()
     optimised = {id(p) for group in model.configure_optimizers()["optimizer"].param_groups for p in group["params"]}
     assert optimised == {id(p) for p in model.parameters()}
@@ -102,7 +102,7 @@ def test_optimiser_gets_every_part_and_the_released_network_only_two(batch):
     assert {name.split(".")[0] for name in model.state_dict()} == {"network"} | TRAINING_PARTS
 
 
-def test_places_differ_within_a_picture_and_follow_seed_and_step():
+def test_places_differ_within_a_image_and_follow_seed_and_step():
     model, features = module(), torch.zeros(3, 4, 5, 6)
     places = model.draw_places(features, step=2)
     assert places.shape == (3, 10)

@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from realsr_mod.analysis.taps import features_at
+from realsr_mod.data.batch import SRBatch
 from realsr_mod.methods.ddr.module import DDRGuided
 from realsr_mod.methods.ddr.network import DDRGuidedNet
 from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.networks.srresnet import SRResNet
-from realsr_mod.types import SRBatch
-from realsr_mod.weights.release import build_network, load_model, load_state, save_model
+from realsr_mod.weights.release import build_network, load_model, save_model
+from realsr_mod.weights.state import load_state
 
 SIZE = {"channels": 4, "num_blocks": 2, "global_residual": True}
 NETWORK = {"scale": 2, "channels": 6, "restorer_blocks": 1, "representation": SIZE}

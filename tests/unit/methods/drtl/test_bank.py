@@ -3,12 +3,12 @@ import torch
 from omegaconf import OmegaConf
 from randomness import generator
 
-from realsr_mod.config import CONF_DIR
 from realsr_mod.degradations.base import row, stack_rows
 from realsr_mod.degradations.classic import Bicubic, ClassicDegradation
 from realsr_mod.degradations.jpeg import JPEG
 from realsr_mod.degradations.noise import quantize
 from realsr_mod.methods.drtl.bank import AuxiliaryBank
+from realsr_mod.runtime.config import CONF_DIR
 
 TASKS = OmegaConf.to_container(OmegaConf.load(CONF_DIR / "degradation" / "auxiliary.yaml").tasks)
 
@@ -75,7 +75,7 @@ def test_noise_has_the_level_that_was_asked_for():
 def test_jpeg_alone_is_the_jpeg_op_after_downscaling():
     hr = photo()
     lr, _ = degrade(one_task(jpeg_quality=[40, 40]), hr)
-    small = Bicubic(2).ops["down"](hr, {}).clamp(0, 1)
+    small = Bicubic(2).chain.ops["down"](hr, {}).clamp(0, 1)
     assert torch.equal(lr, quantize(JPEG()(small, {"quality": torch.tensor([40.0])})))
 
 
@@ -83,11 +83,11 @@ def test_the_resize_chain_loses_detail_and_leaves_other_rows_alone():
     bank, hr = one_task(resize_factor=[0.25, 0.25]), photo(2, 64)
     lr = bank(hr, bank.of_tasks(torch.tensor([0, 1]), hr.shape, generator()))
     assert torch.equal(lr[1:], Bicubic(2)(hr[1:], {}))
-    smooth, noisy = (picture.diff(dim=-1).std() / picture.std() for picture in lr)
+    smooth, noisy = (image.diff(dim=-1).std() / image.std() for image in lr)
     assert smooth < 0.75 * noisy
 
 
-def test_the_poster_inverts_and_has_few_colours():
+def test_the_poster_inverts_and_has_few_colors():
     hr = torch.linspace(0, 1, 32).expand(1, 3, 32, 32)
     lr, _ = degrade(one_task(poster_levels=[4, 4]), hr)
     assert len(lr.unique()) == 4

@@ -1,6 +1,6 @@
 """The outer directions on problems whose answers are known.
 
-The network multiplies the enlarged picture by one number, theta. On pictures of ones the L1 loss against truth c is
+The network multiplies the enlarged image by one number, theta. On images of ones the L1 loss against truth c is
 |theta - c|, its gradient sign(theta - c), so every step of plain descent moves theta by exactly the learning rate.
 """
 

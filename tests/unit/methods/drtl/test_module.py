@@ -3,6 +3,7 @@
 Legend: K tasks, w their weights; the bank draws batches, the camera's weights are given.
 """
 
+import inspect
 from functools import partial
 from types import SimpleNamespace
 
@@ -11,14 +12,15 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
+from realsr_mod.data.batch import SRBatch
 from realsr_mod.data.datamodule import EmbeddedDataModule
 from realsr_mod.methods.drtl import module as drtl
 from realsr_mod.methods.drtl.bank import AuxiliaryBank
 from realsr_mod.methods.drtl.module import MetaLearning, RelationTraining, WeightedPretraining
 from realsr_mod.methods.drtl.network import RelationNetwork
 from realsr_mod.methods.kdsr.network import KDSRNet
-from realsr_mod.methods.srresnet.module import PlainSR
-from realsr_mod.types import SRBatch, SRNetwork
+from realsr_mod.methods.plain.module import PlainSR
+from realsr_mod.networks.base import SRNetwork
 
 TASKS = {"weak": {"sigma_px": [1, 1]}, "strong": {"sigma_px": [2, 2]}, "poster": {"poster_levels": [3, 3]}}
 WEIGHTS = {"weak": 0.5, "strong": 0.25, "poster": 0.25}
@@ -26,7 +28,7 @@ SGD = partial(torch.optim.SGD, lr=0.5)
 
 
 class Gain(SRNetwork):
-    """Enlarges and multiplies by one number; on pictures of ones, L1 against truth c has gradient sign(theta - c)."""
+    """Enlarges and multiplies by one number; on images of ones, L1 against truth c has gradient sign(theta - c)."""
 
     scale = 2
 
@@ -64,7 +66,7 @@ def gradient(module, batch):
 
 def attach(module, bank, batch_size=12):
     module._trainer = SimpleNamespace(datamodule=SimpleNamespace(degradation=bank, batch_size=batch_size))
-    module.prepare_bank(bank)
+    module.on_fit_start()
 
 
 def test_tasks_drawn_evenly_are_weighted_in_the_loss(given_weights):
@@ -158,16 +160,18 @@ def test_meta_learning_asks_for_whole_groups(given_weights):
 def test_what_does_not_fit_is_named(given_weights):
     module = make(WeightedPretraining)
     with pytest.raises(ValueError, match="set degradation=auxiliary"):
-        module.prepare_bank(None)
+        module.weighting.prepare(None)
     with pytest.raises(ValueError, match=r"differ in \['poster'\]"):
-        module.prepare_bank(AuxiliaryBank(2, {name: TASKS[name] for name in ("weak", "strong")}))
+        module.weighting.prepare(AuxiliaryBank(2, {name: TASKS[name] for name in ("weak", "strong")}))
     with pytest.raises(ValueError, match="give both, or neither"):
         make(WeightedPretraining, ("relation", None))
     with pytest.raises(ValueError, match="by_weight or evenly, got 'all'"):
         make(WeightedPretraining, draw="all")
     with pytest.raises(ValueError, match="maml, reptile, got 'sgd'"):
         make(MetaLearning, algorithm="sgd", inner_optimizer=SGD, inner_steps=1)
-    with pytest.raises(ValueError, match="adversarial does not go with this training"):
+    for kind in (RelationTraining, MetaLearning):  # nothing here makes images that others could judge
+        assert "adversarial" not in inspect.signature(kind).parameters
+    with pytest.raises(TypeError, match="adversarial"):
         RelationTraining(RelationNetwork(2, ["a"]), optimizer=SGD, adversarial=object())
 
 

@@ -35,18 +35,18 @@ def test_the_memory_is_read_by_attention(network):
 
 
 def test_a_target_is_the_mean_over_its_patches(network):
-    pictures = [torch.rand(3, 16, 24), torch.rand(3, 8, 8)]
-    patches = torch.cat([spread_patches(picture, 8, 100) for picture in pictures])
+    images = [torch.rand(3, 16, 24), torch.rand(3, 8, 8)]
+    patches = torch.cat([spread_patches(image, 8, 100) for image in images])
     assert len(patches) == 2 * 3 + 1
     with torch.no_grad():
         expected = network.recall(network.embed(patches)).mean(0)
-    torch.testing.assert_close(target_embedding(network, pictures, 8, 100), expected)
+    torch.testing.assert_close(target_embedding(network, images, 8, 100), expected)
 
 
-def test_patches_are_spread_evenly_and_small_pictures_stay_whole():
-    picture = torch.arange(4.0).repeat_interleave(2).expand(3, 2, 8)
-    assert spread_patches(picture, 2, 2)[:, 0, 0, 0].tolist() == [0, 3]
-    assert spread_patches(picture, 50, 9).shape == (1, 3, 2, 8)
+def test_patches_are_spread_evenly_and_small_images_stay_whole():
+    image = torch.arange(4.0).repeat_interleave(2).expand(3, 2, 8)
+    assert spread_patches(image, 2, 2)[:, 0, 0, 0].tolist() == [0, 3]
+    assert spread_patches(image, 50, 9).shape == (1, 3, 2, 8)
 
 
 def test_gradients_reach_encoder_and_memory(network):
@@ -62,5 +62,5 @@ def test_it_is_saved_and_loaded_as_any_model_but_restores_nothing(network, tmp_p
     lr = torch.rand(1, 3, 12, 12)
     assert torch.equal(loaded.embed(lr), network.embed(lr))
     assert loaded.tasks == ("a", "b", "c")
-    with pytest.raises(ValueError, match="RelationNetwork estimates the degradation and makes no pictures"):
+    with pytest.raises(ValueError, match="RelationNetwork estimates the degradation and makes no images"):
         load_restorer(tmp_path)

@@ -25,13 +25,13 @@ def module(root, **settings):
     return SupportDataModule(str(root), scale=2, hr_crop_px=32, batch_size=2, **settings)
 
 
-def test_the_end_of_every_picture_is_held_out(tmp_path):
+def test_the_end_of_every_image_is_held_out(tmp_path):
     support = module(make_pairs(tmp_path), held_out=0.25)
     support.setup()
-    assert [photo.name for photo in support.train_photos] == ["0, training part", "1, training part"]
-    assert [photo.name for photo in support.val_photos] == ["0, held-out part", "1, held-out part"]
+    assert [photo.name for photo in support.train_files] == ["0, training part", "1, training part"]
+    assert [photo.name for photo in support.val_files] == ["0, held-out part", "1, held-out part"]
     whole = np.asarray(Image.open(tmp_path / "HR" / "1.png"))
-    kept, held = (support._store(photos).read(1) for photos in (support.train_photos, support.val_photos))
+    kept, held = (support._store(photos).read(1) for photos in (support.train_files, support.val_files))
     np.testing.assert_array_equal(np.concatenate([kept.hr, held.hr], 1), whole)
     assert (kept.hr.shape, kept.lr.shape) == ((128, 144, 3), (64, 72, 3))
     assert (held.hr.shape, held.lr.shape) == ((128, 48, 3), (64, 24, 3))
@@ -42,10 +42,10 @@ def test_the_end_of_every_picture_is_held_out(tmp_path):
 def test_one_pair_is_enough(tmp_path):
     support = module(make_pairs(tmp_path, 1))
     support.setup()
-    assert len(support.train_photos) == len(support.val_photos) == 1
+    assert len(support.train_files) == len(support.val_files) == 1
 
 
-def test_a_tall_picture_is_cut_across_its_height():
+def test_a_tall_image_is_cut_across_its_height():
     pair = np.zeros((100, 60, 3)), np.zeros((50, 30, 3))
     kept, held = divide(pair, 0.2, 2, "tall")
     assert (kept[0].shape[:2], held[1].shape[:2]) == ((80, 60), (10, 30))
@@ -71,13 +71,13 @@ def test_sizes_that_do_not_fit_are_named_with_the_remedy(tmp_path):
         module(root).setup()
 
 
-def test_colours_are_measured_and_matched_if_wanted(tmp_path, caplog):
+def test_colors_are_measured_and_matched_if_wanted(tmp_path, caplog):
     root = make_pairs(tmp_path, change=lambda hr: (hr * 0.8).astype(np.uint8))
     with caplog.at_level(logging.INFO):
         module(root).setup()
     assert "2 pairs, at most 0." in caplog.text
-    assert "data.match_colours=true does it" in caplog.text
-    support = module(root, match_colours=True)
+    assert "data.match_colors=true does it" in caplog.text
+    support = module(root, match_colors=True)
     support.setup()
     hr, lr = support._parts["0, training part"]
     assert abs(hr.mean() - lr.mean()) < 1.0

@@ -3,9 +3,9 @@ from functools import partial
 import pytest
 import torch
 
+from realsr_mod.data.batch import SRBatch
 from realsr_mod.methods.kdsr.module import KDSRStudent, KDSRTeacher
 from realsr_mod.methods.kdsr.network import KDSRNet
-from realsr_mod.types import SRBatch
 from realsr_mod.weights.release import save_model
 
 SIZE = {"scale": 2, "channels": 4, "encoder_blocks": 1, "restorer_blocks": 1}
@@ -64,7 +64,7 @@ def test_student_starts_from_its_teacher_where_shapes_agree(teacher):
 
 
 def test_loss_is_l1_plus_weighted_distillation(teacher):
-    module = KDSRStudent(KDSRNet(**SIZE), teacher, 0.5, initialise_from_teacher=False, optimizer=ADAM)
+    module = KDSRStudent(KDSRNet(**SIZE), teacher, 0.5, initialize_from_teacher=False, optimizer=ADAM)
     batch = make_batch()
     terms, sr = module.forward_losses(batch)
     student, target = module.network.encode(batch.lr)[1], module.teacher.encode(batch.lr, batch.hr)[1]

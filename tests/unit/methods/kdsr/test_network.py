@@ -34,7 +34,7 @@ def test_every_scale_enlarges_and_reads_hr(scale):
     assert not torch.equal(idr, teacher.embed(lr, hr.flip(-1)))
 
 
-def test_each_picture_is_steered_by_its_own_embedding():
+def test_each_image_is_steered_by_its_own_embedding():
     network = KDSRNet(2, channels=4, encoder_blocks=1, restorer_blocks=1)
     lr, idr = torch.rand(2, 3, 6, 5), torch.rand(2, 4)
     both = network.restore(lr, idr)
@@ -42,7 +42,7 @@ def test_each_picture_is_steered_by_its_own_embedding():
     assert not torch.allclose(both[1:], network.restore(lr[1:], idr[:1]), atol=1e-4)
 
 
-def test_an_untrained_encoder_tells_pictures_apart():
+def test_an_untrained_encoder_tells_images_apart():
     """With PyTorch's own start they differ by less than a hundredth, and training goes past the encoder."""
     torch.manual_seed(0)
     network = KDSRNet(4, channels=32, encoder_blocks=3, restorer_blocks=1)

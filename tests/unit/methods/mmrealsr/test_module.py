@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 
+from realsr_mod.data.batch import SRBatch
 from realsr_mod.degradations.camera_noise import CameraNoise
 from realsr_mod.degradations.jpeg import JPEG
 from realsr_mod.degradations.resize import resize
@@ -14,8 +15,7 @@ from realsr_mod.methods.mmrealsr.module import MMRealSR
 from realsr_mod.methods.mmrealsr.network import MMRealSRNet
 from realsr_mod.methods.mmrealsr.noise_pair import NoisePairDegradation
 from realsr_mod.methods.mmrealsr.quintuple import QuintupleDegradation, by_role, pin_anchors
-from realsr_mod.schedulers import one_cycle
-from realsr_mod.types import SRBatch
+from realsr_mod.training.schedulers import one_cycle
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,9 @@ def batch() -> SRBatch:
     degradation = QuintupleDegradation(4, SecondOrder(4, sharpen=False))
     hr = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     params = degradation.sample(tuple(hr.shape), torch.Generator().manual_seed(1))
-    return SRBatch(degradation(hr, params), degradation.target(hr), params, names=["a", "b"])
+    return SRBatch(
+        degradation(hr, params), degradation.target(hr), params, names=["a", "b"], versions=degradation.versions
+    )
 
 
 class Recorder(MMRealSR):
@@ -120,7 +122,9 @@ def noise_pair() -> SRBatch:
     degradation = NoisePairDegradation(4, SecondOrder(4), CameraNoise(), JPEG((75, 100)))
     hr = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     params = degradation.sample(tuple(hr.shape), torch.Generator().manual_seed(1)) | {"kept": torch.tensor([0.0, 0.5])}
-    return SRBatch(degradation(hr, params), degradation.target(hr), params, names=["a", "b"])
+    return SRBatch(
+        degradation(hr, params), degradation.target(hr), params, names=["a", "b"], versions=degradation.versions
+    )
 
 
 def test_of_a_noise_pair_the_kept_noise_is_no_error():
@@ -145,7 +149,7 @@ def test_validation_measures_the_base_version_of_a_pair():
 @torch.no_grad()
 def test_validation_measures_the_base_version_and_the_order_of_all(batch):
     model = module().eval()
-    one = SRBatch(batch.lr[:5], batch.hr[:5], batch.params, names=["a"])
+    one = SRBatch(batch.lr[:5], batch.hr[:5], batch.params, names=["a"], versions=batch.versions)
     shown = model.validation_step(one, 0)
     torch.testing.assert_close(shown["sr"], model.network(batch.lr[:1]).clamp(0, 1))
     degrees = model.network.embed(batch.lr[:5])

@@ -1,4 +1,4 @@
-"""Noise pairs: a degraded picture, the same with noise on top, and a restorer told to keep a share of that."""
+"""Noise pairs: a degraded image, the same with noise on top, and a restorer told to keep a share of that."""
 
 import pytest
 import torch
@@ -34,10 +34,10 @@ def test_rows_are_image_major_and_the_noise_is_on_top(degradation):
 def test_the_base_is_what_the_pipeline_draws_alone(degradation):
     shape = (3, 3, 64, 64)
     drawn, alone = (d.sample(shape, torch.Generator().manual_seed(0)) for d in (degradation, degradation.pipeline))
-    torch.testing.assert_close(drawn["base"], alone)  # so it is validated on the pictures of `second_order`
+    torch.testing.assert_close(drawn["base"], alone)  # so it is validated on the images of `second_order`
 
 
-def test_a_fifth_of_the_pictures_keeps_no_noise(degradation):
+def test_a_fifth_of_the_images_keeps_no_noise(degradation):
     kept = degradation.sample((4000, 3, 64, 64), torch.Generator().manual_seed(0))["kept"]
     assert (kept == 0).float().mean() == pytest.approx(0.2, abs=0.03)
     assert kept[kept > 0].mean() == pytest.approx(0.5, abs=0.03)

@@ -121,27 +121,27 @@ def test_worst_is_at_the_bad_end_of_every_range(drawn):
     torch.testing.assert_close(worst["resize1"]["factor"], torch.full((MANY[0],), 0.15))
 
 
-def pictures(batch: int = 2) -> torch.Tensor:
+def images(batch: int = 2) -> torch.Tensor:
     small = torch.rand(batch, 3, 6, 8, generator=torch.Generator().manual_seed(1))
     return torch.nn.functional.interpolate(small, size=(32, 40), mode="bicubic").clamp(0, 1)
 
 
 @torch.no_grad()
 def test_rows_are_image_major_replay_and_do_not_depend_on_each_other():
-    degradation, hr = quintuple(), pictures()
+    degradation, hr = quintuple(), images()
     params = degradation.sample(tuple(hr.shape), torch.Generator().manual_seed(2))
     lr = degradation(hr, params)
     assert lr.shape == degradation.output_shape(tuple(hr.shape)) == (10, 3, 8, 10)
     assert torch.equal(lr, degradation(hr, params))
     torch.testing.assert_close(degradation(hr[1:2], row(params, 1)), lr[5:10], atol=1e-6, rtol=0)
-    for role in DEGRADED:  # each version is the pipeline's own result on the sharpened picture
+    for role in DEGRADED:  # each version is the pipeline's own result on the sharpened image
         alone = degradation.pipeline(usm_sharpen(hr), params[role])
         torch.testing.assert_close(by_role(lr)[role], alone, atol=1e-6, rtol=0)
 
 
 @torch.no_grad()
 def test_clean_anchor_and_target():
-    hr = pictures()
+    hr = images()
     degradation = quintuple()
     lr = degradation(hr, degradation.sample(tuple(hr.shape), torch.Generator().manual_seed(2)))
     twice = usm_sharpen(usm_sharpen(hr))
@@ -155,7 +155,7 @@ def test_clean_anchor_and_target():
 
 @torch.no_grad()
 def test_sharpening_may_be_left_to_the_target():
-    hr, degradation = pictures(), quintuple(sharpen_input=False)
+    hr, degradation = images(), quintuple(sharpen_input=False)
     params = degradation.sample(tuple(hr.shape), torch.Generator().manual_seed(2))
     lr, plain = degradation(hr, params), quintuple(sharpen=False)(hr, params)
     assert torch.equal(lr, plain)

@@ -1,0 +1,149 @@
+"""Degradations to measure under, the same in every run: fixed ones, ones drawn from a seed, and real pairs.
+
+Legend: images are (1, 3, H, W), RGB in [0, 1].
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from realsr_mod.data.pairs import find_pairs
+from realsr_mod.degradations.base import Degradation
+from realsr_mod.degradations.classic import Bicubic, ClassicDegradation
+from realsr_mod.images.find import find_images
+from realsr_mod.images.tensors import to_tensor
+from realsr_mod.runtime.rng import image_generator
+
+
+@dataclass
+class Case:
+    """One image to restore: what it is called, under which condition, and its truth."""
+
+    condition: str
+    name: str
+    lr: Tensor
+    hr: Tensor
+
+
+@dataclass
+class Blur:
+    """A fixed blur. `sigma_px`: one width, or two along and across `theta_deg`; None: no blur."""
+
+    sigma_px: float | tuple[float, float] | None = None
+    theta_deg: float = 0.0
+
+    def __str__(self) -> str:
+        if self.sigma_px is None:
+            return "no blur"
+        if isinstance(self.sigma_px, float | int):
+            return f"σ {self.sigma_px:.1f}"
+        return f"σ {self.sigma_px[0]:.1f}×{self.sigma_px[1]:.1f} at {self.theta_deg:.0f}°"
+
+
+class FixedClassic:
+    """Every image under every combination of the blurs and noise levels, bicubic downscaling and 8 bits.
+
+    Nothing is random but the noise pattern, which hangs on the image's place in its set.
+
+    Args:
+        scale: HR size over LR size; images are cropped to a multiple of it (bottom and right).
+        blurs: each `{sigma_px: 1.8}` or `{sigma_px: [4.0, 1.0], theta_deg: 45}` or `{}`.
+        noise_sigmas_255: noise levels in 1/255 units.
+        kernel_size: side of the blur kernel in pixels.
+    """
+
+    def __init__(
+        self, scale: int, blurs: Sequence[dict], noise_sigmas_255: Sequence[float] = (0.0,), kernel_size: int = 21
+    ) -> None:
+        self.scale = scale
+        self.kernel_size = kernel_size
+        self.conditions = [(Blur(**blur), noise) for blur in blurs for noise in noise_sigmas_255]
+
+    def cases(self, root: str | Path) -> Iterator[Case]:
+        """The cases of the images under the folder `root`, image by image."""
+        for index, path in enumerate(find_images(root)):
+            hr = to_tensor(path, self.scale)
+            for blur, noise in self.conditions:
+                name = str(blur) + (f", noise {noise:g}" if noise else "")
+                yield Case(name, path.name, self.degrade(hr, blur, noise, index), hr)
+
+    def count(self, root: str | Path) -> int:
+        """How many cases there are."""
+        return len(find_images(root)) * len(self.conditions)
+
+    def degrade(self, hr: Tensor, blur: Blur, noise_sigma_255: float, noise_seed: int) -> Tensor:
+        """The LR image of `hr` under one condition."""
+        if blur.sigma_px is None and not noise_sigma_255:
+            return Bicubic(self.scale)(hr, {})
+        sigma_x, sigma_y = blur.sigma_px if isinstance(blur.sigma_px, Sequence) else [blur.sigma_px or 1e-2] * 2
+        noise_range = (noise_sigma_255, noise_sigma_255)
+        isotropic = sigma_x == sigma_y
+        degradation = ClassicDegradation(
+            self.scale, self.kernel_size, anisotropic=not isotropic, noise_sigma_range_255=noise_range
+        )
+        params = {
+            "blur": {
+                "sigma_x": torch.tensor([float(sigma_x)]),
+                "sigma_y": torch.tensor([float(sigma_y)]),
+                "theta": torch.tensor([math.radians(blur.theta_deg)]),
+            },
+            "noise": {"sigma": torch.tensor([noise_sigma_255 / 255]), "seed": torch.tensor([noise_seed])},
+        }
+        return degradation(hr, params)
+
+
+class Seeded:
+    """Every image under degradations drawn from a seed and its name: its own ones, and the same in every run.
+
+    `python -m realsr_mod.degrade ROOT --degradation … --seed …` writes the very LR images. The truth is what networks
+    are trained towards under this degradation: where it sharpens the photo before it degrades it, the sharpened photo.
+
+    Args:
+        scale: HR size over LR size; images are cropped to a multiple of it (bottom and right).
+        degradation: what the params are drawn of.
+        seeds: one draw per image for each of them.
+    """
+
+    def __init__(self, scale: int, degradation: Degradation, seeds: Sequence[int] = (0,)) -> None:
+        self.scale, self.degradation, self.seeds = scale, degradation, list(seeds)
+
+    def cases(self, root: str | Path) -> Iterator[Case]:
+        """The cases of the images under the folder `root`, image by image."""
+        for path in find_images(root):
+            image = to_tensor(path, self.scale)
+            hr = self.degradation.target(image)
+            name = path.relative_to(Path(root).expanduser()).as_posix()
+            for seed in self.seeds:
+                params = self.degradation.sample(tuple(image.shape), image_generator(seed, name))
+                yield Case(f"seed {seed}", name, self.degradation(image, params), hr)
+
+    def count(self, root: str | Path) -> int:
+        """How many cases there are."""
+        return len(find_images(root)) * len(self.seeds)
+
+
+class Paired:
+    """Real pairs: the folder holds `HR` and `LR` with images of the same names."""
+
+    def __init__(self, scale: int) -> None:
+        self.scale = scale
+
+    def cases(self, root: str | Path) -> Iterator[Case]:
+        """The pairs under `root`, sorted by name."""
+        for pair in find_pairs(Path(root) / "HR", Path(root) / "LR"):
+            lr, hr = to_tensor(pair.lr, 1), to_tensor(pair.hr, 1)
+            expected = tuple(side * self.scale for side in lr.shape[-2:])
+            if tuple(hr.shape[-2:]) != expected:
+                raise ValueError(
+                    f"{pair.hr}: HR is {hr.shape[-2]}x{hr.shape[-1]}; at scale={self.scale} it must be "
+                    f"{expected[0]}x{expected[1]}. Check the model's scale, or that both folders hold the same images"
+                )
+            yield Case("pairs", pair.name, lr, hr)
+
+    def count(self, root: str | Path) -> int:
+        """How many pairs there are."""
+        return len(find_images(Path(root) / "HR"))

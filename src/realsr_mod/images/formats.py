@@ -1,0 +1,51 @@
+"""What image files there are: their suffixes, what each format can hold, and the tags that all readers share."""
+
+from dataclasses import dataclass
+
+# Tags of TIFF and EXIF.
+ORIENTATION = 0x0112
+WIDTH, HEIGHT = 0x0100, 0x0101
+BITS_PER_SAMPLE, PHOTOMETRIC, PLANAR_CONFIGURATION, ICC_PROFILE = 0x0102, 0x0106, 0x011C, 0x8773
+EXIF_DIRECTORY, GPS_DIRECTORY = 0x8769, 0x8825
+# What describes a photo: description, maker, model, software, date, artist, copyright. Other tags of a file's main
+# directory describe its pixels, which will be others.
+DESCRIPTIVE_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
+PIXEL_SIZE_TAGS = (0xA002, 0xA003)
+MIN_IS_WHITE, MIN_IS_BLACK, RGB, CMYK = 0, 1, 2, 5  # values of PHOTOMETRIC
+
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """What a file format that is written can hold."""
+
+    suffix: str
+    alpha: bool = False
+    deep: bool = False  # 16 bits a channel
+    icc: bool = True
+    exif: bool = True
+    max_side: int = 2**31 - 1
+
+
+FORMATS = {
+    "png": ImageFormat(".png", alpha=True, deep=True),
+    "jpeg": ImageFormat(".jpg", max_side=65500),
+    "webp": ImageFormat(".webp", alpha=True, max_side=16383),
+    "tiff": ImageFormat(".tif", alpha=True, deep=True),
+    "bmp": ImageFormat(".bmp", icc=False, exif=False, max_side=32767),
+}
+# Every suffix that is read, everywhere, and the format in which what was made of such a file is written.
+SUFFIXES = {
+    ".png": "png",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".webp": "webp",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".bmp": "bmp",
+    ".ppm": "png",
+    ".pgm": "png",
+}
+PILLOW_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM")  # decoders that are used, and no others
+READABLE = "PNG, JPEG, WebP, TIFF, BMP or PPM"  # for people

@@ -1,0 +1,141 @@
+"""TIFFs of more than 8 bits a channel, in all their forms, and turning stored pixels upright.
+
+Legend: H height, W width, in pixels.
+"""
+
+import io
+import math
+import zlib
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import tifffile
+from PIL import Image
+
+from realsr_mod.images.formats import (
+    BITS_PER_SAMPLE,
+    MIN_IS_BLACK,
+    MIN_IS_WHITE,
+    ORIENTATION,
+    RGB,
+)
+
+_UNSPECIFIED, _ASSOCIATED_ALPHA = 0, 1  # what an extra channel may be
+_ZLIB = (8, 32946)
+_TILE_PIXELS = 2**24  # a small image may lie in a tile of this size; a larger one is damage
+# How pixels stored under each EXIF orientation are brought upright.
+UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: lambda x: x[:, ::-1],
+    3: lambda x: x[::-1, ::-1],
+    4: lambda x: x[::-1],
+    5: lambda x: x.swapaxes(0, 1),
+    6: lambda x: np.rot90(x, -1),
+    7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
+    8: lambda x: np.rot90(x),
+}
+
+
+class UnsupportedTiffError(ValueError):
+    """A sound TIFF of a kind that is not read. The message says what it is and how to save it instead."""
+
+
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn the stored image the way that EXIF's orientation (1 to 8) says it was taken."""
+    return UPRIGHT[orientation](pixels) if orientation in UPRIGHT else pixels
+
+
+def is_deep_tiff(image: Image.Image) -> bool:
+    """Whether it is a TIFF of more than 8 bits a channel."""
+    return image.format == "TIFF" and max(image.tag_v2.get(BITS_PER_SAMPLE, (1,))) > 8
+
+
+def decode_by_opencv(content: bytes) -> np.ndarray:
+    """What OpenCV makes of a file's content: (H, W, 1..4), colors in RGB(A) order."""
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise Image.UnidentifiedImageError
+    return pixels[:, :, None] if pixels.ndim == 2 else pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]]
+
+
+def decode_tiff(content: bytes, check_size: Callable[[int, int], None] = lambda width, height: None) -> np.ndarray:
+    """The first page of a TIFF that Pillow would not do justice, upright and in its own depth: (H, W, 1..4).
+
+    Zero is black and alpha is straight, whatever they are in the file; channels beyond colours and alpha are left out.
+    OpenCV decodes what it knows, grey and RGB(A) with interleaved colours; tifffile planes and grey with alpha.
+
+    Args:
+        content: of the file.
+        check_size: is called with width and height before any pixel is decoded, to raise on what is too large.
+
+    Raises:
+        UnsupportedTiffError: a kind that neither knows.
+        Exception: nearly any, on a damaged file.
+    """
+    try:
+        file = tifffile.TiffFile(io.BytesIO(content))
+    except tifffile.TiffFileError as error:
+        raise Image.UnidentifiedImageError(str(error)) from error
+    with file:
+        page = file.pages.first
+        check_size(page.imagewidth, page.imagelength)
+        if page.bitspersample <= 8:
+            return decode_by_opencv(content)
+        if page.photometric not in (MIN_IS_WHITE, MIN_IS_BLACK, RGB):
+            raise UnsupportedTiffError(
+                f"its colours are {getattr(page.photometric, 'name', page.photometric)} with {page.bitspersample} bits "
+                "a channel, expected grey or RGB; save it as RGB"
+            )
+        colours = 3 if page.photometric == RGB else 1
+        interleaved = page.planarconfig == 1 or page.samplesperpixel == 1
+        if interleaved and page.samplesperpixel in ((3, 4) if colours == 3 else (1,)):
+            pixels = decode_by_opencv(content)
+        else:
+            pixels = upright(_decode_by_tifffile(page), int(page.tags.valueof(ORIENTATION, 1)))
+        extra = [int(kind) for kind in page.extrasamples]
+    if page.photometric == MIN_IS_WHITE and pixels.dtype == np.uint16:
+        pixels = np.concatenate([65535 - pixels[:, :, :1], pixels[:, :, 1:]], axis=2)
+    has_alpha = pixels.shape[2] > colours and extra[:1] != [_UNSPECIFIED]
+    pixels = pixels[:, :, : colours + has_alpha]
+    return _straight(pixels) if extra[:1] == [_ASSOCIATED_ALPHA] else pixels
+
+
+def _decode_by_tifffile(page: tifffile.TiffPage) -> np.ndarray:
+    """(H, W, C), as stored."""
+    if page.axes not in ("YX", "YXS", "SYX"):
+        raise UnsupportedTiffError(f"its axes are {page.axes}, expected one flat image; save it as such")
+    if math.prod(page.chunks) > max(page.size, _TILE_PIXELS):
+        raise ValueError(f"tiles of {page.chunks} for an image of {page.shape}")
+    if page.compression in _ZLIB:
+        _check_inflated_size(page)
+    try:
+        pixels = page.asarray()
+    except (ValueError, KeyError) as error:
+        if "imagecodecs" not in str(error):
+            raise
+        raise UnsupportedTiffError(
+            f"its compression {getattr(page.compression, 'name', page.compression)} cannot be read for images with "
+            "a plane per channel or grey with alpha; save it with interleaved colours, or without compression"
+        ) from error
+    return np.atleast_3d(np.moveaxis(pixels, 0, 2) if page.axes == "SYX" else pixels)
+
+
+def _check_inflated_size(page: tifffile.TiffPage) -> None:
+    """Refuse what would unpack to more than its header says: tifffile unpacks to the end, however large."""
+    expected = math.prod(page.chunks) * page.dtype.itemsize
+    for data, _ in page.parent.filehandle.read_segments(page.dataoffsets, page.databytecounts):
+        if data is not None and len(zlib.decompressobj().decompress(data, expected + 1)) > expected:
+            raise ValueError(f"a part unpacks to more than the {expected} bytes that the header says")
+
+
+def _straight(pixels: np.ndarray) -> np.ndarray:
+    """Colours that were stored multiplied by their alpha, divided by it."""
+    colours, alpha = pixels[:, :, :-1], pixels[:, :, -1:]
+    if pixels.dtype == np.uint16:
+        wide = colours.astype(np.uint32) * 65535 + alpha // 2  # at most 2**32 - 98304
+        colours = np.minimum(wide // np.maximum(alpha, 1), 65535).astype(np.uint16)
+    elif np.issubdtype(pixels.dtype, np.floating):
+        colours = colours / np.where(alpha > 0, alpha, 1)
+    else:
+        raise UnsupportedTiffError(f"its pixels are {pixels.dtype} multiplied by alpha; save it with 16 or 8 bits")
+    return np.concatenate([colours, alpha], axis=2)

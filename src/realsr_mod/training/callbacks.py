@@ -1,0 +1,140 @@
+"""What a training shows while it runs: progress, images."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, RichProgressBar
+from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+
+from realsr_mod.data.batch import SRBatch
+from realsr_mod.images.grid import comparison_grid
+
+
+class AveragedWeights(EMAWeightAveraging):
+    """Exponential moving average of the weights, used for validation and for what is released."""
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # Lightning's own copies the average at the end of training, but not when a resumed run has no step left.
+        self._copy_average_to_current(pl_module)
+
+
+class KeepBest(Callback):
+    """Release the weights that did best on the validation images by PSNR-Y, those at the start included.
+
+    For early stopping; the weights must not be averaged (`callbacks.ema=null`).
+    """
+
+    def __init__(self) -> None:
+        self.psnr_y, self.weights = float("-inf"), {}
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.sanity_checking and self.weights:
+            return  # a resumed training
+        psnr_y = float(pl_module.psnr_y.compute())
+        if trainer.state.fn == "fit" and psnr_y > self.psnr_y:
+            self.psnr_y = psnr_y
+            self.weights = {name: tensor.clone() for name, tensor in pl_module.network.state_dict().items()}
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        pl_module.network.load_state_dict(self.weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"psnr_y": self.psnr_y, "weights": self.weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.psnr_y, self.weights = state_dict["psnr_y"], state_dict["weights"]
+
+
+SHOWN = {"loss": ("loss", ".4f"), "val/psnr_y": ("PSNR", ".2f"), "val/bicubic_psnr_y": ("bicubic", ".2f")}
+
+
+def shown_metrics(trainer: pl.Trainer) -> dict[str, str]:
+    """What a progress display has room for: the loss, and the last validation's PSNR-Y beside bicubic's (dB)."""
+    known = trainer.progress_bar_metrics
+    return {label: format(float(known[name]), spec) for name, (label, spec) in SHOWN.items() if name in known}
+
+
+class LineProgress(Callback):
+    """Progress as plain lines, for log files and other places that are no terminal."""
+
+    def __init__(self, every_percent: int = 5) -> None:
+        self.every_percent = every_percent
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.started, self.first_step = time.monotonic(), trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: SRBatch, batch_idx: int
+    ) -> None:
+        done, rest = divmod(batch.step + 1, trainer.accumulate_grad_batches)
+        total = trainer.num_training_batches // trainer.accumulate_grad_batches
+        is_due = not rest and (done % max(1, total * self.every_percent // 100) == 0 or done == total)
+        if not (trainer.is_global_zero and is_due):
+            return
+        elapsed = time.monotonic() - self.started
+        left = elapsed / max(1, done - self.first_step) * (total - done)
+        shown = "  ".join(f"{name} {value}" for name, value in shown_metrics(trainer).items())
+        print(f"step {done}/{total}  {shown}  [{elapsed:.0f} s, {left:.0f} s left]", flush=True)
+
+
+class StepBar(RichProgressBar):
+    """A bar over the steps of the whole training, which is one epoch."""
+
+    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, str]:
+        return shown_metrics(trainer)
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return "training"
+
+
+def progress() -> Callback:
+    """A progress bar in a terminal, plain lines elsewhere."""
+    return StepBar() if sys.stdout.isatty() else LineProgress()
+
+
+class ImageGrid(Callback):
+    """After each validation, save LR, bicubic, SR and HR side by side, and send the grid to the loggers.
+
+    Args:
+        folder: where `step_000500.png` and, for the newest, `latest.png` go.
+        images: at most so many validation images, evenly spread.
+        crop_px: side of the shown centre crop, in HR pixels.
+    """
+
+    def __init__(self, folder: str | Path, images: int = 4, crop_px: int = 192) -> None:
+        self.folder, self.images, self.crop_px = Path(folder), images, crop_px
+        self._rows: list[dict[str, Any]] = []
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: dict[str, Any],
+        batch: SRBatch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        batches = int(sum(trainer.num_val_batches)) or 1
+        every = max(1, batches // self.images)
+        if trainer.is_global_zero and batch_idx % every == 0 and len(self._rows) < self.images:
+            images = {"LR": batch.lr, "bicubic": outputs["bicubic"], "SR": outputs["sr"], "HR": batch.hr}
+            self._rows.append({name: image[0].cpu() for name, image in images.items()})
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not self._rows:
+            return
+        grid = comparison_grid(self._rows, pl_module.network.scale, self.crop_px)
+        self._rows = []
+        self.folder.mkdir(parents=True, exist_ok=True)
+        grid.save(self.folder / f"step_{trainer.global_step:06d}.png")
+        grid.save(self.folder / "latest.png")
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.log_image("val/images", [grid])
+            elif isinstance(logger, TensorBoardLogger):
+                import numpy as np
+
+                logger.experiment.add_image("val/images", np.asarray(grid), trainer.global_step, dataformats="HWC")

@@ -1,0 +1,51 @@
+"""What a sweep shows when its jobs are done."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from realsr_mod.runtime.files import write_json
+from realsr_mod.training.runs import FAILURE_NAME, read_overrides
+from realsr_mod.weights.locate import SUMMARY_NAME
+
+
+class Ranking(Callback):
+    """After a multirun, print its jobs by PSNR-Y (or accuracy), best first, and write them to `ranking.json` in the
+    sweep's folder.
+
+    Reads the jobs' own summaries, so it works with every launcher.
+    """
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        folder = Path(config.hydra.sweep.dir)
+        jobs, failures = [], {}
+        for summary_path in folder.glob(f"*/{SUMMARY_NAME}"):
+            summary = json.loads(summary_path.read_text())
+            jobs.append({"overrides": read_overrides(summary_path.parent), "run": str(summary_path.parent), **summary})
+        for failure_path in sorted(folder.glob(f"*/{FAILURE_NAME}")):
+            overrides = " ".join(read_overrides(failure_path.parent))
+            failures[overrides] = json.loads(failure_path.read_text())["error"]
+        common = set.intersection(*(set(job["overrides"]) for job in jobs)) if len(jobs) > 1 else set()
+        jobs.sort(key=lambda job: -job.get("psnr_y", job.get("accuracy")))
+        write_json(folder / "ranking.json", jobs)
+        table = Table(title=f"{len(jobs)} jobs, best first")
+        restores = any("psnr_y" in job for job in jobs)
+        for column in (*(("PSNR-Y (dB)", "over bicubic", "SSIM-Y") if restores else ("accuracy",)), "overrides"):
+            table.add_column(column, justify="left" if column == "overrides" else "right")
+        for job in jobs:
+            own = " ".join(item for item in job["overrides"] if item not in common)
+            if "psnr_y" in job:
+                gain = job["psnr_y"] - job["bicubic_psnr_y"]
+                table.add_row(f"{job['psnr_y']:.3f}", f"{gain:+.3f}", f"{job['ssim_y']:.4f}", own)
+            elif restores:  # one that classifies, among others that restore
+                table.add_row(f"accuracy {job['accuracy']:.3f}", "", "", own)
+            else:
+                table.add_row(f"{job['accuracy']:.3f}", own)
+        Console().print(table)
+        for overrides, error in failures.items():
+            print(f"failed: {overrides}\n  {error}")

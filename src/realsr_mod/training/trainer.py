@@ -1,0 +1,186 @@
+"""A training from its configuration to the released model, in a run folder of its own."""
+
+import logging
+import os
+import platform
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from filelock import Timeout
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import Timer
+from rich.console import Console
+from rich.table import Table
+
+import realsr_mod
+from realsr_mod.runtime.devices import LIGHTNING_PRECISIONS, best_precision, describe
+from realsr_mod.runtime.files import write_json
+from realsr_mod.runtime.hydra_command import USER_ERRORS, explain
+from realsr_mod.training.checkpointing import AtomicCheckpointIO, TrainingInterrupted
+from realsr_mod.training.prerequisites import resolve_prerequisites
+from realsr_mod.training.resume import checkpoint_to_resume
+from realsr_mod.training.runs import FAILURE_NAME, headline, run_lock
+from realsr_mod.weights.locate import SUMMARY_NAME
+from realsr_mod.weights.release import read_config, save_model
+
+FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "accuracy")  # whichever the method measures
+
+
+def job(cfg: DictConfig) -> float:
+    """Train in a run folder that is this process's alone; in a sweep, a job that fails leaves the others alone."""
+    quieten()
+    run = Path(HydraConfig.get().runtime.output_dir)
+    try:
+        if "LOCAL_RANK" in os.environ:  # a process that Lightning started; the lock is its parent's
+            return train(cfg)
+        with run_lock(run):
+            return train(cfg)
+    except Timeout:
+        raise ValueError(f"{run} is being trained by another process; wait for it, or start a new run") from None
+    except USER_ERRORS as error:
+        if HydraConfig.get().mode != RunMode.MULTIRUN:
+            raise
+        print(f"\nthis job failed: {explain(error)}\n", file=sys.stderr)
+        write_json(run / FAILURE_NAME, {"error": explain(error)})
+        return float("nan")
+
+
+def train(cfg: DictConfig) -> float:
+    """Train what `cfg` describes in Hydra's output folder; returns the final PSNR-Y in dB or accuracy (for sweeps)."""
+    run = Path(HydraConfig.get().runtime.output_dir)
+    resolve_prerequisites(cfg, run, list(HydraConfig.get().overrides.task))
+    adopt_network(cfg)
+    pl.seed_everything(cfg.seed, verbose=False)
+    trainer = build_trainer(cfg, run)
+    datamodule = instantiate(cfg.data)
+    module = instantiate(cfg.method)
+    try:
+        trainer.fit(module, datamodule, ckpt_path=checkpoint_to_resume(cfg, run), weights_only=True)
+    except TrainingInterrupted as error:
+        report = f"\n{error}\ngo on with: python -m realsr_mod.train resume={_shown(run)}"
+        sys.exit(report if trainer.is_global_zero else 1)  # one of several processes says it
+    metrics = trainer.validate(module, datamodule, verbose=False)[0]
+    if trainer.is_global_zero:
+        summary = release(cfg, run, module, trainer, metrics)
+        show(summary, run)
+    return metrics.get("val/psnr_y", metrics.get("val/accuracy"))
+
+
+def adopt_network(cfg: DictConfig) -> None:
+    """Where `network_of` names a model, train a network of its kind and scale, whatever `network` says."""
+    if cfg.network_of is not None:
+        cfg.network = read_config(cfg.network_of)["network"]
+        cfg.scale = cfg.network.scale
+
+
+def quieten() -> None:
+    """Leave out what Lightning says that no user can act on."""
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
+    warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")  # KDSR's teacher
+    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # Hydra's folder is the logger's too
+
+
+def build_trainer(cfg: DictConfig, run: Path) -> pl.Trainer:
+    """The Lightning trainer, with its callbacks and logger, for the run folder `run`."""
+    if cfg.trainer.accelerator == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        raise ValueError(
+            "trainer.accelerator=gpu, but torch sees no GPU; take trainer=cpu, or a torch made for your GPU"
+        )
+    if not isinstance(cfg.trainer.max_steps, int) or cfg.trainer.max_steps < 1:
+        raise ValueError(f"trainer.max_steps must be a whole number of at least 1, got {cfg.trainer.max_steps}")
+    if cfg.trainer.precision == "auto":
+        cfg.trainer.precision = best_precision(cfg.trainer.accelerator)
+    precision = LIGHTNING_PRECISIONS.get(cfg.trainer.precision, cfg.trainer.precision)  # Lightning's words will do too
+    metrics_csv = run / "metrics.csv"
+    if metrics_csv.exists():  # the CSV logger would begin it anew; a resumed run keeps what came before
+        metrics_csv.rename(run / f"metrics_before_{time.strftime('%Y-%m-%d_%H-%M-%S')}.csv")
+    return instantiate(
+        cfg.trainer,
+        precision=precision,
+        val_check_interval=cfg.trainer.val_check_interval * cfg.trainer.accumulate_grad_batches,  # Lightning's: batches
+        enable_progress_bar=sys.stdout.isatty(),
+        callbacks=[Timer(), *(instantiate(callback) for callback in cfg.callbacks.values() if callback)],
+        logger=instantiate(cfg.logger),
+        plugins=[AtomicCheckpointIO()],
+        use_distributed_sampler=False,
+        default_root_dir=str(run),
+    )
+
+
+def release(
+    cfg: DictConfig,
+    run: Path,
+    module: pl.LightningModule,
+    trainer: pl.Trainer,
+    metrics: dict[str, float],
+) -> dict[str, Any]:
+    """Write the model and `summary.json` into the run folder; returns the summary."""
+    resolved = OmegaConf.to_container(cfg, resolve=True)
+    degradation = resolved["degradation"] if trainer.datamodule.degradation is not None else None  # None: real pairs
+    info = {"name": cfg.name, "method": resolved["method"]["_target_"], "degradation": degradation}
+    seconds = next(callback for callback in trainer.callbacks if isinstance(callback, Timer)).time_elapsed()
+    model = save_model(module.network, run / "model", resolved["network"], info)
+    summary = {
+        "name": cfg.name,
+        **{name: metrics[f"val/{name}"] for name in FIGURES if f"val/{name}" in metrics},
+        "steps": trainer.global_step,
+        "seconds": round(seconds, 1),  # of all its processes, if it was resumed
+        "model": str(model.relative_to(run)),
+        "parameters": sum(p.numel() for p in module.network.parameters()),
+        "seed": cfg.seed,
+        "prerequisites": {key: cfg[key] for key in cfg.prerequisites},
+        "precision": cfg.trainer.precision,
+        "device": str(trainer.strategy.root_device),
+        "machine": describe(trainer.strategy.root_device, trainer.world_size),
+        "skipped_images": trainer.datamodule.skipped_images,
+        "versions": {
+            "realsr_mod": realsr_mod.__version__,
+            "torch": torch.__version__,
+            "pytorch_lightning": pl.__version__,
+            "python": platform.python_version(),
+        },
+    }
+    write_json(run / SUMMARY_NAME, summary)
+    return summary
+
+
+def show(summary: dict[str, Any], run: Path) -> None:
+    """Print the figures of a finished run as a small table, and where to find things."""
+    title = f"{summary['name']}: {summary['steps']} steps in {summary['seconds']:.0f} s"
+    console = Console()
+    if "psnr_y" in summary:
+        table = Table(title=title)
+        table.add_column("validation photos")
+        table.add_column("PSNR-Y (dB)", justify="right")
+        table.add_column("SSIM-Y", justify="right")
+        table.add_row("bicubic", f"{summary['bicubic_psnr_y']:.2f}", f"{summary['bicubic_ssim_y']:.4f}")
+        table.add_row(summary["name"], f"{summary['psnr_y']:.2f}", f"{summary['ssim_y']:.4f}", style="bold")
+        console.print(table)
+        if summary["psnr_y"] < summary["bicubic_psnr_y"]:
+            console.print(
+                f"below bicubic upscaling: train on, with start_from={_shown(run)} and more trainer.max_steps "
+                "(GANs trade PSNR for texture: there, judge by the images)",
+                highlight=False, soft_wrap=True,
+            )  # fmt: skip
+    else:
+        console.print(f"{title}, {headline(summary)}", highlight=False)
+    console.print(f"model     {_shown(run / summary['model'])}", highlight=False, soft_wrap=True)
+    if (run / "images").is_dir():
+        console.print(f"images  {_shown(run / 'images' / 'latest.png')}", highlight=False, soft_wrap=True)
+    console.print(f"summary   {_shown(run / SUMMARY_NAME)}", highlight=False, soft_wrap=True)
+
+
+def _shown(path: Path) -> Path:
+    """A path as a person would write it: relative to the current folder where it lies inside."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

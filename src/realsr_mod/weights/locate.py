@@ -1,0 +1,107 @@
+"""Where a model lies that a person means by a path, a name of the zoo, or `newest`: asked once, kept as a value."""
+
+import difflib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from realsr_mod.weights import catalog
+from realsr_mod.weights.catalog import CONFIG_NAME, NEWEST, WEIGHTS_NAME
+
+SUMMARY_NAME = "summary.json"  # in the folder of a training that has finished
+
+
+@dataclass(frozen=True)
+class ModelLocation:
+    """A model that is there.
+
+    Args:
+        path: what a person calls it: a run folder, a model folder, a folder of the zoo, or a checkpoint file.
+        weights: the file that holds its weights.
+        kind: `released` here, with a config beside the weights, or a `checkpoint` of another program.
+    """
+
+    path: Path
+    weights: Path
+    kind: Literal["released", "checkpoint"]
+
+    @property
+    def config(self) -> Path:
+        """The config file of a released model."""
+        return self.weights.with_name(CONFIG_NAME)
+
+    @property
+    def in_zoo(self) -> bool:
+        """Whether it comes with the package."""
+        return catalog.in_zoo(self.path)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+Model = str | Path | ModelLocation
+
+
+def locate(model: Model | None = None) -> ModelLocation:
+    """Find the model that a person means: a path, a name of the zoo, or `newest`. What lies at the path wins.
+
+    None means `catalog.default_model()`. Raises FileNotFoundError if nothing is there, with what there is.
+    """
+    if isinstance(model, ModelLocation):
+        return model
+    name = catalog.default_model() if model is None else model
+    path = Path(name).expanduser()
+    if not path.exists():
+        path = _by_name(str(name)) or path
+    for folder in (path, path / "model", path.parent if path.name == WEIGHTS_NAME else path):
+        if (folder / WEIGHTS_NAME).is_file() and (folder / CONFIG_NAME).is_file():
+            return ModelLocation(path, folder / WEIGHTS_NAME, "released")
+    if path.is_file():
+        return ModelLocation(path, path, "checkpoint")
+    raise FileNotFoundError(_nothing_there(str(name)))
+
+
+def _by_name(name: str) -> Path | None:
+    if name == NEWEST:
+        found = newest_model()
+        if found is None:
+            raise FileNotFoundError(
+                f"{NEWEST}: no trained model under runs/; train one (python -m realsr_mod.train), or give another model"
+            )
+        return found
+    return catalog.ZOO_DIR / name if name in catalog.zoo_names() else None
+
+
+def _nothing_there(name: str) -> str:
+    names = catalog.zoo_names()
+    near = difflib.get_close_matches(name, names, n=1)
+    return (
+        f"{name}: no model here; "
+        + (f"did you mean {near[0]}? " if near else "")
+        + f"a model is a folder with {WEIGHTS_NAME} and {CONFIG_NAME}, for example the run folder of a finished "
+        f"training; or a checkpoint file; or {NEWEST}, the newest trained run; or one of the zoo: "
+        f"{', '.join(names) or 'none is installed'}"
+    )
+
+
+def finished_runs(root: str | Path = "runs") -> list[Path]:
+    """Run folders with a released model under `root`, newest first."""
+    summaries = Path(root).rglob(SUMMARY_NAME)
+    folders = [s.parent for s in summaries if (s.parent / "model" / CONFIG_NAME).is_file()]
+    return sorted(folders, key=lambda folder: (folder / SUMMARY_NAME).stat().st_mtime, reverse=True)
+
+
+def upscaling_runs(root: str | Path = "runs") -> list[Path]:
+    """Finished runs whose model makes images, of LR images alone (no teachers), newest first."""
+
+    def upscales(folder: Path) -> bool:
+        config = json.loads((folder / "model" / CONFIG_NAME).read_text())
+        return config.get("restores", True) and not config["network"].get("sees_hr", False)
+
+    return [folder for folder in finished_runs(root) if upscales(folder)]
+
+
+def newest_model(root: str | Path = "runs") -> Path | None:
+    """The newest finished run whose model upscales, or None."""
+    return next(iter(upscaling_runs(root)), None)

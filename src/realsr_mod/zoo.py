@@ -1,0 +1,136 @@
+"""Command: make a network of the zoo out of a finished run, then write down what was measured on it.
+
+    python -m realsr_mod.zoo add RUN NAME --made-for … --trained-on … --weak-at … --license …
+    python -m realsr_mod.evaluate model=NAME data.root=[Set5,Set14] protocol=gaussian8 output=gaussian8.json
+    python -m realsr_mod.zoo measured NAME gaussian8.json
+
+Both end by writing the card (README.md, images.jpg) anew. `measured` without files does only that, after somebody
+has changed a text in config.json.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.console import Console
+
+from realsr_mod.runtime.files import write_json
+from realsr_mod.training.runs import read_overrides
+from realsr_mod.weights import catalog
+from realsr_mod.weights.card import CARD_NAME, IMAGES_NAME, draw_images, render_card
+from realsr_mod.weights.catalog import CONFIG_NAME, read_entry
+from realsr_mod.weights.locate import SUMMARY_NAME
+from realsr_mod.weights.release import load_restorer, read_config, save_model
+
+FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "seconds", "megapixels")
+NOT_REPEATED = ("data.root=", "runs_dir=", "resume=", "hydra.", "hydra/")  # where things lay on one machine
+
+console = Console(soft_wrap=True)
+app = typer.Typer(add_completion=False, help="Make a network of the zoo out of a finished run, and write its card.")
+
+
+@app.command()
+def add(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished training.")],
+    name: Annotated[str, typer.Argument(help="Its name in the zoo, for example kdsr-real-x4.")],
+    made_for: Annotated[str, typer.Option(help="What images it restores.")],
+    trained_on: Annotated[str, typer.Option(help="Which photos, and how many.")],
+    weak_at: Annotated[str, typer.Option(help="Where it fails, and where bicubic is better.")],
+    license: Annotated[str, typer.Option(help="What may be done with it, given what it was trained on.")],
+) -> None:
+    """Copy a run's network into the zoo in half precision. Figures of an older one of that name are dropped."""
+    network, config = load_restorer(run), read_config(run)
+    if config["degradation"] is None:
+        raise ValueError(f"{run}: trained on real pairs; the card needs a degradation to draw its images under")
+    halved = network.half()
+    if not all(torch.isfinite(value).all() for value in halved.state_dict().values()):
+        raise ValueError(f"{run}: a weight exceeds 65504, where half precision ends; train with weight decay")
+    zoo = {
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "sliders": list(network.embedding_names),
+        "made_for": made_for,
+        "trained_on": trained_on,
+        "weak_at": weak_at,
+        "license": license,
+        "command": command(run),
+        "stages": stages(run),
+        "measured": [],
+    }
+    info = {"name": name, "method": config["method"], "degradation": config["degradation"], "zoo": zoo}
+    save_model(halved, catalog.ZOO_DIR / name, config["network"], info)
+    write_card(name)
+
+
+@app.command()
+def measured(
+    name: Annotated[str, typer.Argument(help="A name of the zoo.")],
+    evaluations: Annotated[list[Path] | None, typer.Argument(help="What `evaluate model=NAME output=…` wrote.")] = None,
+) -> None:
+    """Write what `evaluate` measured on this network into the zoo, over older figures of the same set and protocol."""
+    entry = read_entry(name)
+    config = json.loads((entry.folder / CONFIG_NAME).read_text())
+    for path in evaluations or []:
+        rows = measured_rows(path, entry.sha256)
+        renewed = {(row["protocol"], row["set"]) for row in rows}
+        kept = [row for row in config["zoo"]["measured"] if (row["protocol"], row["set"]) not in renewed]
+        config["zoo"]["measured"] = kept + rows
+    write_json(entry.folder / CONFIG_NAME, config)
+    write_card(name)
+
+
+def measured_rows(path: Path, sha256: str) -> list[dict[str, Any]]:
+    """The rows of an evaluation's summary. Raises ValueError if it was made with other weights than these."""
+    content = json.loads(path.read_text())
+    if content.get("sha256") != sha256:
+        raise ValueError(f"{path}: measured on other weights, {content['model']}; evaluate the zoo's by their name")
+    kept = ("set", "condition", "cases")
+    machine = f"{content['machine']}, {content['precision']}"  # both decide the speed
+    return [
+        {"protocol": content["protocol"], **{key: row[key] for key in kept}, "machine": machine}
+        | {key: round(row[key], 4) for key in FIGURES}
+        for row in content["summary"]
+        if row["set"] != "all"
+    ]
+
+
+def command(run: Path) -> str:
+    """The command that trains such a network from a folder of photos."""
+    found_again = tuple(f"{key}=" for key in read_summary(run)["prerequisites"])
+    overrides = [item for item in read_overrides(run) if not item.startswith(NOT_REPEATED + found_again)]
+    return " ".join(["python -m realsr_mod.train", *overrides, "data.root=PHOTOS"])
+
+
+def stages(run: Path) -> list[dict[str, Any]]:
+    """The trainings that led to a run, the run's own last."""
+    summary = read_summary(run)
+    earlier = [Path(path) for path in summary["prerequisites"].values() if path is not None]
+    found = [stage for other in earlier if (other / SUMMARY_NAME).is_file() for stage in stages(other)]
+    own = {key: summary[key] for key in ("name", "steps", "seconds")}
+    own["machine"] = summary.get("machine") or summary["device"]  # earlier versions wrote down the latter alone
+    return [*(stage for i, stage in enumerate(found) if stage not in found[:i]), own]
+
+
+def read_summary(run: Path) -> dict[str, Any]:
+    """What a finished training wrote about itself."""
+    path = run / SUMMARY_NAME
+    if not path.is_file():
+        raise FileNotFoundError(f"{run}: no finished training here ({SUMMARY_NAME} is missing); give its run folder")
+    return json.loads(path.read_text())
+
+
+def write_card(name: str) -> None:
+    """Make the card of a network anew from its config and weights."""
+    entry = read_entry(name)
+    draw_images(entry.folder).save(entry.folder / IMAGES_NAME, quality=92, subsampling=0)
+    (entry.folder / CARD_NAME).write_text(render_card(entry))
+    console.print(f"written to {entry.folder}")
+
+
+if __name__ == "__main__":
+    try:
+        app(standalone_mode=True)
+    except (ValueError, OSError) as error:
+        console.print(f"[red]error:[/] {error}")
+        raise SystemExit(1) from error

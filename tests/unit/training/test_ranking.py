@@ -1,0 +1,35 @@
+"""What a sweep shows in the end."""
+
+import json
+
+from omegaconf import OmegaConf
+
+from realsr_mod.training.ranking import Ranking
+
+
+def rank(folder, capsys, **jobs):
+    """Let the sweep in `folder` end with these summaries; returns ranking.json and what was printed."""
+    for name, summary in jobs.items():
+        (folder / name / ".hydra").mkdir(parents=True)
+        OmegaConf.save(OmegaConf.create(["seed=0", f"experiment={name}"]), folder / name / ".hydra" / "overrides.yaml")
+        (folder / name / "summary.json").write_text(json.dumps(summary))
+    Ranking().on_multirun_end(OmegaConf.create({"hydra": {"sweep": {"dir": str(folder)}}}))
+    return json.loads((folder / "ranking.json").read_text()), capsys.readouterr().out
+
+
+def psnr(value):
+    return {"psnr_y": value, "ssim_y": 0.5, "bicubic_psnr_y": 20.0}
+
+
+def test_the_best_comes_first_and_only_what_differs_is_shown(tmp_path, capsys):
+    ranking, shown = rank(tmp_path, capsys, worse=psnr(21.5), better=psnr(22.25))
+    assert [job["psnr_y"] for job in ranking] == [22.25, 21.5]
+    assert shown.index("22.250") < shown.index("21.500")
+    assert "+2.250" in shown
+    assert "seed=0" not in shown
+
+
+def test_networks_that_classify_stand_below_those_that_restore(tmp_path, capsys):
+    ranking, shown = rank(tmp_path, capsys, restores=psnr(21.5), classifies={"accuracy": 0.75})
+    assert [job["overrides"][1] for job in ranking] == ["experiment=restores", "experiment=classifies"]
+    assert "accuracy 0.750" in shown
