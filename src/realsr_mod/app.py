@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+
+from realsr_mod.runtime.errors import print_error, user_errors
 
 if TYPE_CHECKING:
     from realsr_mod.weights.locate import ModelLocation
@@ -38,16 +39,13 @@ def serve(
     except ModuleNotFoundError as error:
         if error.name != "gradio":
             raise
-        console.print("[red]error:[/] the web page needs an extra: pip install 'realsr-mod\\[app]'")
+        print_error("the web page needs an extra: pip install 'realsr-mod[app]'")
         raise typer.Exit(1) from error
     from realsr_mod.inference.studio import Studio
 
-    try:
+    with user_errors():
         models = offered_models(model or [], runs)
         page = build_page(Studio(models, int(max_megapixels * 1e6), device=device))
-    except (ValueError, OSError) as error:
-        console.print(f"[red]error:[/] {escape(str(error))}")
-        raise typer.Exit(1) from error
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C: the temporary folder is removed
     try:
         page.launch(
@@ -62,7 +60,7 @@ def serve(
             css=CSS,
         )
     except OSError as error:  # its message does not say what was wrong
-        console.print(f"[red]error:[/] {escape(_why_not_served(host, port, error))}")
+        print_error(_why_not_served(host, port, error))
         raise typer.Exit(1) from error
     console.print(f"{len(models)} model(s); the page is at http://{host}:{port} (Ctrl+C ends it)")
     page.block_thread()

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from realsr_mod.runtime.errors import user_errors
+
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` need not wait for it
     import numpy as np
 
@@ -67,12 +69,9 @@ def degrade(
     """
     from realsr_mod.inference.batch import plan
 
-    try:
+    with user_errors():
         jobs = plan(photos, output)
         recipe = prepare(degradation, scale, seed, params)
-    except (ValueError, OSError) as error:
-        console.print(f"[red]error:[/] {escape(str(error))}")
-        raise typer.Exit(1) from error
     failures = run(jobs, recipe, save_params)
     if failures:
         console.print(f"[red]{len(failures)} of {len(jobs)} photos failed:[/]")

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from realsr_mod.runtime.errors import user_errors
 from realsr_mod.weights import catalog
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` and a misspelt option need not wait for it
@@ -96,13 +97,10 @@ def upscale(
 
     handler = RichHandler(console=console, show_time=False, show_path=False)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(message)s")
-    try:
+    with user_errors():
         jobs = plan(photos, output, compare)
         upscaler = load(model, device=device, precision=precision.value, tile=tile, overlap=overlap)
         upscaler.check(outscale, blur=blur, noise=noise)
-    except (ValueError, OSError) as error:
-        console.print(f"[red]error:[/] {escape(str(error))}")
-        raise typer.Exit(1) from error
     settings = Settings(file_format.value, compare, overwrite, int(max_megapixels * 1e6))
     outcomes = run_with_progress(
         jobs,

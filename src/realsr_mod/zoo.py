@@ -12,17 +12,15 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 from rich.console import Console
 
+from realsr_mod.runtime.errors import user_errors
 from realsr_mod.runtime.files import write_json
-from realsr_mod.training.runs import read_overrides
+from realsr_mod.training.runs import read_overrides, read_summary
 from realsr_mod.weights import catalog
-from realsr_mod.weights.card import CARD_NAME, IMAGES_NAME, draw_images, render_card
 from realsr_mod.weights.catalog import CONFIG_NAME, read_entry
 from realsr_mod.weights.locate import SUMMARY_NAME
-from realsr_mod.weights.release import load_restorer, read_config, save_model
 
 FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "seconds", "megapixels")
 NOT_REPEATED = ("data.root=", "runs_dir=", "resume=", "hydra.", "hydra/")  # where things lay on one machine
@@ -41,6 +39,10 @@ def add(
     license: Annotated[str, typer.Option(help="What may be done with it, given what it was trained on.")],
 ) -> None:
     """Copy a run's network into the zoo in half precision. Figures of an older one of that name are dropped."""
+    import torch
+
+    from realsr_mod.weights.release import load_restorer, read_config, save_model
+
     network, config = load_restorer(run), read_config(run)
     if config["degradation"] is None:
         raise ValueError(f"{run}: trained on real pairs; the card needs a degradation to draw its images under")
@@ -112,25 +114,21 @@ def stages(run: Path) -> list[dict[str, Any]]:
     return [*(stage for i, stage in enumerate(found) if stage not in found[:i]), own]
 
 
-def read_summary(run: Path) -> dict[str, Any]:
-    """What a finished training wrote about itself."""
-    path = run / SUMMARY_NAME
-    if not path.is_file():
-        raise FileNotFoundError(f"{run}: no finished training here ({SUMMARY_NAME} is missing); give its run folder")
-    return json.loads(path.read_text())
-
-
 def write_card(name: str) -> None:
     """Make the card of a network anew from its config and weights."""
+    from realsr_mod.weights.card import CARD_NAME, IMAGES_NAME, draw_images, render_card
+
     entry = read_entry(name)
     draw_images(entry.folder).save(entry.folder / IMAGES_NAME, quality=92, subsampling=0)
     (entry.folder / CARD_NAME).write_text(render_card(entry))
     console.print(f"written to {entry.folder}")
 
 
+def main() -> None:
+    """The command, its errors as sentences."""
+    with user_errors():
+        app()
+
+
 if __name__ == "__main__":
-    try:
-        app(standalone_mode=True)
-    except (ValueError, OSError) as error:
-        console.print(f"[red]error:[/] {error}")
-        raise SystemExit(1) from error
+    main()

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+
+from realsr_mod.runtime.errors import user_errors
 
 app = typer.Typer(add_completion=False)
 console = Console(soft_wrap=True)
@@ -26,15 +27,12 @@ def relation(
     from realsr_mod.methods.drtl.network import relation_weights, target_embedding
     from realsr_mod.methods.drtl.target import camera_images, load_relation
 
-    try:
+    with user_errors():
         network = load_relation(model)
         target_D = target_embedding(network, camera_images(pairs))
         weights = relation_weights(network, target_D, temperature).tolist()
         graph = relation_graph(network.tasks, network.task_embeddings().detach(), weights, name, target_D)
         paths = save_graph(graph, output)
-    except (ValueError, OSError) as error:
-        console.print(f"[red]error:[/] {escape(str(error))}")
-        raise typer.Exit(1) from error
     table = Table(title=f"{pairs}: relation to the auxiliary distortions", box=box.SIMPLE)
     for column in ("distortion", "cosine", "weight", ""):
         table.add_column(column, justify="right" if column in ("cosine", "weight") else "left")
