@@ -5,12 +5,10 @@ configuration, so that it can be replayed on its own.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hydra.errors import InstantiationException
-from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from safetensors import SafetensorError, safe_open
@@ -21,9 +19,11 @@ from yaml import YAMLError
 from realsr_mod.degradations.base import Degradation, DegradationOp, Params
 from realsr_mod.degradations.random_resize import RandomResize
 from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.runtime.door import build
 from realsr_mod.runtime.files import atomic_write
 from realsr_mod.runtime.rng import step_generator
 
+PARTS = (Degradation, DegradationOp, RandomResize)  # what a description may name
 _OURS = "realsr_mod.degradations."
 
 
@@ -53,15 +53,12 @@ def read_degradation(name: str, scale: int) -> dict[str, Any]:
     return config
 
 
-def build_degradation(config: Mapping[str, Any]) -> Degradation:
-    """Make the pipeline that a configuration describes. Raises ValueError if it describes none."""
-    try:
-        degradation = instantiate(dict(config))
-    except InstantiationException as error:
-        raise ValueError(f"the degradation cannot be built: {error.__cause__ or error}") from error
-    if not isinstance(degradation, Degradation):
-        raise ValueError(f"{config['_target_']} makes a {type(degradation).__name__}, not a degradation pipeline")
-    return degradation
+def build_degradation(config: object, where: object = "degradation") -> Degradation:
+    """Make the pipeline that a configuration describes, of this package's ops alone. Raises ValueError otherwise."""
+    built = build(config, PARTS, where)
+    if not isinstance(built, Degradation):
+        raise ValueError(f"{where}: {type(built).__name__} is a part of a degradation, not a whole pipeline")
+    return built
 
 
 def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Tensor]:
@@ -97,7 +94,7 @@ def save_params(path: Path, params: Params, config: Mapping[str, Any]) -> None:
 def load_params(path: Path) -> tuple[Params, dict[str, Any]]:
     """Params and their pipeline's configuration. Raises FileNotFoundError, or ValueError for any other file.
 
-    The file may come from anyone, so a configuration that names a class outside this package is refused.
+    The file may come from anyone; `build_degradation` makes nothing of it but ops of this package.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; --save-params writes one beside each image")
@@ -107,32 +104,8 @@ def load_params(path: Path) -> tuple[Params, dict[str, Any]]:
             params = unflatten({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118 (no mapping)
     except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f"{path}: not a params file of a degradation ({error})") from error
-    foreign = [target for target in _targets(config) if not _is_ours(target)]
-    if foreign or "_target_" not in config:
-        raise ValueError(
-            f"{path}: names {foreign or 'no class'}, but only ops of {_OURS[:-1]} are built from such a file"
-        )
+    build_degradation(config, path)
     return params, config
-
-
-def _is_ours(target: object) -> bool:
-    """Whether this is the path of one of our ops, and not of something that their modules import."""
-    if not isinstance(target, str) or not target.startswith(_OURS):
-        return False
-    try:
-        found = get_class(target)
-    except Exception:  # Hydra raises several kinds for what cannot be imported or is no class
-        return False
-    return issubclass(found, Degradation | DegradationOp | RandomResize) and found.__module__.startswith(_OURS)
-
-
-def _targets(config: object) -> Iterator[object]:
-    """Every class that a configuration names, however deep."""
-    if isinstance(config, Mapping):
-        yield from (value for key, value in config.items() if key == "_target_")
-    children = config.values() if isinstance(config, Mapping) else config if isinstance(config, list) else ()
-    for child in children:
-        yield from _targets(child)
 
 
 def check_params(params: Params, degradation: Degradation) -> None:

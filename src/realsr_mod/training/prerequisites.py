@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from realsr_mod.runtime.files import write_json
 from realsr_mod.training.runs import headline, read_summary
-from realsr_mod.weights.locate import finished_runs
+from realsr_mod.weights.locate import finished_runs, skipping_damaged
 
 # Overrides that are this run's own, and no business of what it builds on.
 NOT_FORWARDED = (
@@ -72,9 +72,10 @@ def fitting_run(cfg: DictConfig, key: str) -> Path | None:
     """The newest finished run that fits `cfg.prerequisites[key]`, or None."""
     need = cfg.prerequisites[key]
     for folder in finished_runs(cfg.runs_dir):
-        other = OmegaConf.load(folder / ".hydra" / "config.yaml")
-        if other.name == need.name and all(_select(other, k) == _select(cfg, k) for k in need.same):
-            return folder
+        with skipping_damaged(folder):
+            other = OmegaConf.load(folder / ".hydra" / "config.yaml")
+            if other.name == need.name and all(_select(other, k) == _select(cfg, k) for k in need.same):
+                return folder
     return None
 
 

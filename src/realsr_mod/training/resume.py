@@ -1,10 +1,15 @@
 """Going on with a run that was interrupted: `resume=RUN` and `resume=auto`."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
+from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.runtime.door import TARGET, named_class
 from realsr_mod.runtime.hydra_command import in_quotes, is_override
 from realsr_mod.training.runs import LAST_CHECKPOINT, read_overrides, unfinished_run
 from realsr_mod.weights.locate import SUMMARY_NAME
@@ -32,8 +37,9 @@ def resumed_arguments(arguments: Sequence[str]) -> list[str]:
             print("resume=auto: no unfinished run of this command, starting a new one", flush=True)
             return others
     else:
-        run = Path(wanted[-1].strip("'\""))
+        run = Path(wanted[-1].strip("'\"")).expanduser()
         given = read_overrides(run)
+        check_foreign(run, given)
         added = [item for item in others if item not in given]
         check_resumable(run, added)
         others = [*given, *added]
@@ -54,6 +60,54 @@ def check_resumable(run: Path, added: Sequence[str]) -> None:
             raise ValueError(
                 f"{item} cannot change when {run} is resumed: its checkpoint goes on as it began; {advice}"
             )
+
+
+def check_foreign(run: Path, overrides: Sequence[str]) -> None:
+    """Raise if a run's record, which may be another person's, asks for more than our own configuration does.
+
+    What `resume=RUN` reads is a list of overrides, and an override can name any callable. So: no flags and nothing of
+    Hydra's own; and in the configuration that comes out, only what `conf/` itself names, our networks and losses, and
+    torch's layers, optimizers and schedules.
+    """
+    advice = "if the run is yours, resume it by its own command and resume=auto"
+    for item in overrides:
+        if not is_override(item) or item.lstrip("+~").startswith("hydra"):
+            raise ValueError(f"{run}: its record asks for {item!r:.100}, which is no setting of a training; {advice}")
+        group, _, choice = item.lstrip("+~").partition("=")
+        if (CONF_DIR / group.partition("@")[0]).is_dir() and (".." in choice or choice.strip("'\"").startswith("/")):
+            raise ValueError(f"{run}: its record takes {item!r:.100} from outside of this package's settings; {advice}")
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        cfg = OmegaConf.to_container(compose("train", overrides=list(overrides)), resolve=False)
+    known = conf_targets()
+    for target in named_targets(cfg):
+        if target not in known and not _is_harmless(target, run):
+            raise ValueError(f"{run}: its record names {target!r:.100}, which this package's settings do not; {advice}")
+
+
+def conf_targets() -> frozenset[str]:
+    """Everything that the files of `conf/` name."""
+    texts = (path.read_text("utf-8") for path in CONF_DIR.rglob("*.yaml"))
+    return frozenset(found for text in texts for found in re.findall(r"_target_:\s*([\w.]+)", text))
+
+
+def named_targets(config: object) -> Iterator[object]:
+    """Everything that a configuration names, however deep."""
+    if isinstance(config, Mapping):
+        yield from (value for key, value in config.items() if key == TARGET)
+    children = config.values() if isinstance(config, Mapping) else config if isinstance(config, list) else ()
+    for child in children:
+        yield from named_targets(child)
+
+
+def _is_harmless(target: object, run: Path) -> bool:
+    """Whether it is a network, loss or degradation of ours, or one of torch's layers, optimizers or schedules."""
+    if isinstance(target, str) and re.fullmatch(r"torch\.(nn|optim|optim\.lr_scheduler)\.[A-Z]\w*", target):
+        return True
+    try:
+        named_class(target, (nn.Module,), run)
+    except ValueError:
+        return False
+    return True
 
 
 def checkpoint_to_resume(cfg: DictConfig, run: Path) -> str | None:

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from filelock import FileLock, Timeout
-from omegaconf import OmegaConf
 
-from realsr_mod.weights.locate import SUMMARY_NAME
+from realsr_mod.weights.locate import SUMMARY_NAME, skipping_damaged
 
 FAILURE_NAME = "failed.json"  # of a job in a sweep
 LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"
@@ -20,22 +20,32 @@ LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"
 
 def unfinished_run(root: str | Path, overrides: Sequence[str]) -> Path | None:
     """The newest run started with these overrides that has a checkpoint, no summary, and no process, or None."""
-    found = [
-        checkpoint.parents[1]
-        for checkpoint in Path(root).rglob(str(LAST_CHECKPOINT))
-        if not (checkpoint.parents[1] / SUMMARY_NAME).exists()
-        and sorted(read_overrides(checkpoint.parents[1])) == sorted(overrides)
-        and not is_running(checkpoint.parents[1])
-    ]
+    found = []
+    for checkpoint in Path(root).rglob(str(LAST_CHECKPOINT)):
+        run = checkpoint.parents[1]
+        if (run / SUMMARY_NAME).exists():
+            continue
+        with skipping_damaged(run):
+            if sorted(read_overrides(run)) == sorted(overrides) and not is_running(run):
+                found.append(run)
     return max(found, key=lambda folder: (folder / LAST_CHECKPOINT).stat().st_mtime, default=None)
 
 
 def read_overrides(run: Path) -> list[str]:
-    """The command-line overrides that a run was started with, but for `resume`."""
+    """The command-line overrides that a run was started with, but for `resume`.
+
+    Raises FileNotFoundError if there is no run, ValueError if its record is damaged; an empty file is no record.
+    """
     path = run / ".hydra" / "overrides.yaml"
     if not path.is_file():
         raise FileNotFoundError(f"{run}: no run here ({path} is missing); give a folder that a training has made")
-    return [item for item in OmegaConf.load(path) if not item.startswith("resume=")]
+    try:
+        items = yaml.safe_load(path.read_text("utf-8"))
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
+        raise ValueError(f"{path}: damaged ({str(error).splitlines()[0]:.80}); the run cannot be resumed") from error
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise ValueError(f"{path}: damaged: expected the list of what the run was started with; it cannot be resumed")
+    return [item for item in items if not item.startswith("resume=")]
 
 
 def read_summary(run: Path) -> dict[str, Any]:
@@ -43,7 +53,12 @@ def read_summary(run: Path) -> dict[str, Any]:
     path = run / SUMMARY_NAME
     if not path.is_file():
         raise FileNotFoundError(f"{run}: no finished training here ({SUMMARY_NAME} is missing); give its run folder")
-    summary: dict[str, Any] = json.loads(path.read_text())
+    try:
+        summary = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not JSON ({error}); the run's record is damaged") from error
+    if not isinstance(summary, dict):
+        raise ValueError(f"{path}: a {type(summary).__name__}, expected a mapping; the run's record is damaged")
     return summary
 
 

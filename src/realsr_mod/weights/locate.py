@@ -2,12 +2,17 @@
 
 import difflib
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from realsr_mod.weights import catalog
 from realsr_mod.weights.catalog import CONFIG_NAME, NEWEST, WEIGHTS_NAME
+
+logger = logging.getLogger(__name__)
 
 SUMMARY_NAME = "summary.json"  # in the folder of a training that has finished
 
@@ -93,13 +98,26 @@ def finished_runs(root: str | Path = "runs") -> list[Path]:
 
 
 def upscaling_runs(root: str | Path = "runs") -> list[Path]:
-    """Finished runs whose model makes images, of LR images alone (no teachers), newest first."""
+    """Finished runs whose model makes images, of LR images alone (no teachers), newest first.
 
-    def upscales(folder: Path) -> bool:
-        config = json.loads((folder / "model" / CONFIG_NAME).read_text())
-        return config.get("restores", True) and not config["network"].get("sees_hr", False)
+    Damaged folders among them are named and left out.
+    """
+    found = []
+    for run in finished_runs(root):
+        with skipping_damaged(run):
+            config = json.loads((run / "model" / CONFIG_NAME).read_text("utf-8"))
+            if config.get("restores", True) and not config["network"].get("sees_hr", False):
+                found.append(run)
+    return found
 
-    return [folder for folder in finished_runs(root) if upscales(folder)]
+
+@contextmanager
+def skipping_damaged(run: Path) -> Iterator[None]:
+    """Go on after a run folder that cannot be read, and say which it is: one bad folder must not stop a command."""
+    try:
+        yield
+    except Exception as error:  # YAML, JSON, OmegaConf and the disk have errors of many kinds
+        logger.warning("%s: damaged and left out (%s)", run, f"{type(error).__name__}: {error}"[:200])
 
 
 def newest_model(root: str | Path = "runs") -> Path | None:

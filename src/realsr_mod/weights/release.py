@@ -1,21 +1,28 @@
 """The released form of a model: `model.safetensors` with `config.json` beside it, written and read without pickle."""
 
 import hashlib
-import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save
+from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from realsr_mod.networks.base import Estimator, SRNetwork
+from realsr_mod.runtime.door import build, check_plain, described
 from realsr_mod.runtime.files import atomic_write, write_json
 from realsr_mod.weights.catalog import CONFIG_NAME, WEIGHTS_NAME
 from realsr_mod.weights.locate import Model, locate
 from realsr_mod.weights.official import read_official
-from realsr_mod.weights.state import load_state, read_checkpoint
+from realsr_mod.weights.state import check_state, load_state, read_checkpoint
+
+_COPY_AGAIN = "copy the model again from where it was trained"
+_LARGEST_CONFIG_BYTES = 10_000_000
+_KINDS = {"sha256": str, "name": str, "method": str, "restores": bool}  # of what else commands read
 
 
 def save_model(network: Estimator, folder: str | Path, network_config: Mapping[str, Any], info: dict[str, Any]) -> Path:
@@ -38,39 +45,84 @@ def save_model(network: Estimator, folder: str | Path, network_config: Mapping[s
 
 
 def read_config(model: Model) -> dict[str, Any]:
-    """The config that travels with a model: `network`, and what else is known about it.
+    """The config that travels with a model: `network`, and what else is known about it; plain values alone.
 
     Of a checkpoint of another program, `network` as `read_official` finds it, and `source`, the file's name.
+
+    Raises:
+        FileNotFoundError: no model there.
+        ValueError: not JSON, or not a model's config; the message names the file.
     """
     location = locate(model)
     if location.kind == "checkpoint":
         return {"network": read_official(location.weights)[1], "source": location.weights.name}
-    try:
-        config: dict[str, Any] = json.loads(location.config.read_text())
-    except ValueError as error:
-        raise ValueError(
-            f"{location.config}: not JSON ({error}); copy the model again from where it was trained"
-        ) from error
+    config = _read_json(location.config)
+    if not isinstance(config, dict) or not isinstance(config.get("network"), dict):
+        raise ValueError(f"{location.config}: not a model's config, which has the key 'network'; {_COPY_AGAIN}")
+    for key, kind in _KINDS.items():
+        if key in config and not isinstance(config[key], kind):
+            raise ValueError(f"{location.config}: {key} is {config[key]!r:.60}, not a {kind.__name__}; {_COPY_AGAIN}")
+    check_network_config(config["network"], location.config)
     return config
 
 
-def build_network(network_config: Mapping[str, Any]) -> Estimator:
-    """Build the network that a model's config names. Only networks of this package are built."""
-    arguments = dict(network_config)
-    target = arguments.pop("_target_", "")
-    module_name, _, class_name = target.rpartition(".")
-    if not module_name.startswith("realsr_mod."):
-        raise ValueError(f"config names the network {target!r}; only classes of realsr_mod are loaded")
+def check_network_config(network_config: object, where: object) -> None:
+    """Raise a ValueError unless it is a network of this package with plain values, which Hydra may then build too."""
+    _, arguments = described(network_config, (Estimator,), where)
+    if any(_describes(value) for value in arguments.values()):
+        raise ValueError(f"{where}: a network's arguments are numbers, texts and lists, and describe no other object")
+
+
+def _describes(value: object) -> bool:
+    """Whether an object is described in a value, however deep."""
+    if isinstance(value, Mapping):
+        return any(key.startswith("_") or _describes(inner) for key, inner in value.items())
+    return isinstance(value, list | tuple) and any(map(_describes, value))
+
+
+def _read_json(path: Path) -> Any:
+    if path.stat().st_size > _LARGEST_CONFIG_BYTES:
+        raise ValueError(f"{path}: {path.stat().st_size / 1e6:.0f} MB, a model's config has a few kB; {_COPY_AGAIN}")
     try:
-        network_class = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"config names the network {target!r}, which this version of realsr_mod lacks") from error
-    if not (isinstance(network_class, type) and issubclass(network_class, Estimator)):
-        raise ValueError(f"config names {target!r}, which is not a network of a method here")
+        content = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not JSON ({error}); {_COPY_AGAIN}") from error
+    check_plain(content, path)
+    return content
+
+
+def build_network(
+    network_config: Mapping[str, Any], where: object = "config", most_tensors: int | None = None
+) -> Estimator:
+    """Build the network that a model's config names. Only networks of this package are built, of plain values.
+
+    Args:
+        network_config: `_target_` and the constructor's arguments.
+        where: the file, for messages.
+        most_tensors: a network that has more is not built to its end.
+    """
+    check_network_config(network_config, where)
+    with _at_most(most_tensors, where):
+        network: Estimator = build(network_config, (Estimator,), where)
+    return network
+
+
+@contextmanager
+def _at_most(most: int | None, where: object) -> Iterator[None]:
+    """Stop a network that registers more parameters than `most`, before its config fills the memory."""
+    count = 0
+
+    def watch(module: nn.Module, name: str, parameter: object) -> None:
+        nonlocal count
+        count += parameter is not None
+        if most is not None and count > most:
+            raise ValueError(f"{where}: describes a network of over {most} tensors, far more than its weights have")
+
+    handle = register_module_parameter_registration_hook(watch)
     try:
-        return network_class(**arguments)
-    except TypeError as error:
-        raise ValueError(f"config gives {target} arguments that it does not take: {error}") from error
+        yield
+    finally:
+        handle.remove()
 
 
 def load_model(model: Model, device: str | torch.device = "cpu") -> Estimator:
@@ -88,10 +140,13 @@ def load_model(model: Model, device: str | torch.device = "cpu") -> Estimator:
     location = locate(model)
     if location.kind == "checkpoint":
         return read_official(location.weights)[0].to(device)
-    config = read_config(location)
-    network = build_network(config["network"])
+    config, source = read_config(location), location.weights.parent
     check_hash(location.weights, config.get("sha256"))  # models of earlier versions have none
-    load_state(network, read_checkpoint(location.weights), source=location.weights.parent)
+    weights = read_checkpoint(location.weights)
+    with torch.device("meta"):  # costs no memory, whatever sizes the config gives
+        check_state(build_network(config["network"], location.config, 2 * len(weights) + 64), weights, source)
+    network = build_network(config["network"], location.config)
+    load_state(network, weights, source)
     return network.to(device).eval()
 
 

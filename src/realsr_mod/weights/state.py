@@ -41,6 +41,12 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
 
 def load_state(network: nn.Module, state: Mapping[str, Tensor], source: object) -> None:
     """Load a state dict that must fit exactly; raise a ValueError that names what does not."""
+    check_state(network, state, source)
+    network.load_state_dict(state)
+
+
+def check_state(network: nn.Module, state: Mapping[str, Tensor], source: object) -> None:
+    """Raise a ValueError that names what does not fit, unless the names and shapes are exactly the network's."""
     expected = network.state_dict()
     problems = [f"missing {key}" for key in expected.keys() - state.keys()]
     problems += [f"unexpected {key}" for key in state.keys() - expected.keys()]
@@ -53,4 +59,3 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], source: object) 
         shown = "; ".join(sorted(problems)[:5])
         more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise ValueError(f"{source}: weights do not fit {type(network).__name__}: {shown}{more}")
-    network.load_state_dict(state)
