@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from realsr_mod.images.bounds import MAX_PIXELS
 from realsr_mod.runtime.errors import user_errors
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` need not wait for it
@@ -31,6 +32,7 @@ class Recipe:
     config: dict[str, Any]
     seed: int
     params: "Params | None" = None
+    max_pixels: int = MAX_PIXELS
 
     def draw(self, name: str, height: int, width: int) -> "Params":
         """The params of one image. They depend on the seed and its name, not on the images beside it."""
@@ -61,6 +63,7 @@ def degrade(
         Path | None,
         typer.Option(help="Apply the degradation saved in this file; its pipeline and scale are the defaults."),
     ] = None,
+    max_megapixels: Annotated[float, typer.Option(min=0, help="Refuse larger photos: they may be bombs.")] = 100,
 ) -> None:
     """Make low-resolution images: each photo gets a degradation of its own, the same one in every run.
 
@@ -71,7 +74,7 @@ def degrade(
 
     with user_errors():
         jobs = plan(photos, output)
-        recipe = prepare(degradation, scale, seed, params)
+        recipe = prepare(degradation, scale, seed, params, int(max_megapixels * 1e6))
     failures = run(jobs, recipe, save_params)
     if failures:
         console.print(f"[red]{len(failures)} of {len(jobs)} photos failed:[/]")
@@ -80,7 +83,9 @@ def degrade(
         raise typer.Exit(1)
 
 
-def prepare(name: str | None, scale: int | None, seed: int, params_file: Path | None) -> Recipe:
+def prepare(
+    name: str | None, scale: int | None, seed: int, params_file: Path | None, max_pixels: int = MAX_PIXELS
+) -> Recipe:
     """Build the pipeline that the options describe. Raises ValueError or FileNotFoundError."""
     from realsr_mod.degradations.stored import build_degradation, check_params, load_params, read_degradation
 
@@ -89,7 +94,7 @@ def prepare(name: str | None, scale: int | None, seed: int, params_file: Path | 
         config = read_degradation(name or "second_order", scale or (config or {}).get("scale") or 4)
     if scale:
         config = {**config, "scale": scale}
-    recipe = Recipe(build_degradation(config), config, seed, saved)
+    recipe = Recipe(build_degradation(config, params_file or name or "degradation"), config, seed, saved, max_pixels)
     if saved is not None:
         check_params(saved, recipe.degradation)
     return recipe
@@ -143,7 +148,7 @@ def degrade_file(job: "Job", recipe: Recipe, save_params: bool, guard: "Callable
     params_path = path.with_suffix(".safetensors")
     for target in (path, params_path) if save_params else (path,):
         guard(target, job)
-    photo = read_rgb(job.source)
+    photo = read_rgb(job.source, recipe.max_pixels)
     pixels = crop_to_multiple(photo, recipe.degradation.scale)
     params = recipe.draw(job.name.as_posix(), *pixels.shape[:2])
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from typing import Literal
 from pytorch_lightning.utilities import rank_zero_only, rank_zero_warn
 from rich.progress import Progress
 
+from realsr_mod.images.bounds import MAX_PIXELS
 from realsr_mod.images.read import ImageReadError, image_size
 from realsr_mod.runtime.files import atomic_write
 
@@ -33,13 +34,17 @@ class CheckedImages:
 
 
 def check_images(
-    paths: Sequence[Path], min_side_px: int, on_bad_image: OnBadImage = "skip", cache_dir: Path | None = None
+    paths: Sequence[Path],
+    min_side_px: int,
+    on_bad_image: OnBadImage = "skip",
+    cache_dir: Path | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> CheckedImages:
     """Read the header of every file, unless it was read before and has not changed since.
 
     What was read is remembered in `cache_dir`, by default the user's cache folder. A file that cannot be read, or
-    whose shorter side is under `min_side_px`, is bad: left out with a warning that names it, or with
-    `on_bad_image="error"` a ValueError. Raises ValueError if no good file is left.
+    whose shorter side is under `min_side_px`, or that has more than `max_pixels`, is bad: left out with a warning
+    that names it, or with `on_bad_image="error"` a ValueError. Raises ValueError if no good file is left.
     """
     if on_bad_image not in ("skip", "error"):
         raise ValueError(f"on_bad_image must be 'skip' or 'error', got {on_bad_image!r}")
@@ -49,6 +54,9 @@ def check_images(
             checked.bad[path] = seen
         elif min(seen) < min_side_px:
             checked.bad[path] = f"too small: {seen[0]}x{seen[1]}, the shorter side must have {min_side_px} pixels"
+        elif seen[0] * seen[1] > max_pixels:
+            limit = f"{max_pixels / 1e6:g} megapixels (data.max_megapixels)"
+            checked.bad[path] = f"too large: {seen[0]}x{seen[1]}, the limit is {limit}"
         else:
             checked.sizes[path] = seen
     if checked.bad:

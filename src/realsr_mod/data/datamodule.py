@@ -31,6 +31,7 @@ from realsr_mod.data.photos import embedded_photos
 from realsr_mod.data.sampler import StepBatchSampler, StepLoader
 from realsr_mod.data.split import split_by_name, without
 from realsr_mod.degradations.base import Degradation, map_params
+from realsr_mod.images.bounds import MAX_PIXELS
 from realsr_mod.images.find import find_images
 from realsr_mod.metrics import MIN_SIDE_PX
 from realsr_mod.runtime.rng import derive_seed, step_generator
@@ -57,6 +58,7 @@ class SRDataModule(pl.LightningDataModule, ABC):
         min_side_px: photos with a shorter side are bad.
         on_bad_image: bad photos at the start of the training: "skip" (named and counted) or "error".
         on_late_bad_image: photos that break while the training runs: "skip" (replaced by the next) or "error".
+        max_megapixels: larger images are bad: they may be made to fill the memory.
         cache_gib: memory for decoded training photos, over all workers, and as much again for validation photos.
     """
 
@@ -73,6 +75,7 @@ class SRDataModule(pl.LightningDataModule, ABC):
         min_side_px: int = 32,
         on_bad_image: OnBadImage = "skip",
         on_late_bad_image: OnBadImage = "skip",
+        max_megapixels: float = MAX_PIXELS / 1e6,
         cache_gib: float = 1.0,
     ) -> None:
         super().__init__()
@@ -97,6 +100,7 @@ class SRDataModule(pl.LightningDataModule, ABC):
         self.val_draws, self.val_crop_px = val_draws, val_crop_px
         self.min_side_px, self.cache_gib = min_side_px, cache_gib
         self.on_bad_image, self.on_late_bad_image = on_bad_image, on_late_bad_image
+        self.max_pixels = int(max_megapixels * 1e6)
         self.train_files: list[ImageFile] = []
         self.val_files: list[ImageFile] = []
         self.skipped_images: dict[str, str] = {}  # reason by path, of all that were left out or replaced
@@ -119,7 +123,7 @@ class SRDataModule(pl.LightningDataModule, ABC):
 
     def check(self, paths: Sequence[Path], min_side_px: int) -> dict[Path, Size]:
         """Look at every file once: the sizes of the good ones. Bad ones go to `skipped_images`, or raise."""
-        checked = check_images(paths, min_side_px, self.on_bad_image)
+        checked = check_images(paths, min_side_px, self.on_bad_image, max_pixels=self.max_pixels)
         self.skipped_images |= {str(path): reason for path, reason in checked.bad.items()}
         return checked.sizes
 
@@ -180,7 +184,7 @@ class SRDataModule(pl.LightningDataModule, ABC):
 
     def _store(self, images: Sequence[ImageFile]) -> ImageStore:
         cache_bytes = int(self.cache_gib * 2**30) // max(1, self.num_workers)
-        return ImageStore(images, self.scale, cache_bytes, self.on_late_bad_image)
+        return ImageStore(images, self.scale, cache_bytes, self.on_late_bad_image, self.max_pixels)
 
     def _loader_options(self) -> dict[str, Any]:
         return {

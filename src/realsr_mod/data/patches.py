@@ -21,6 +21,7 @@ from torch.utils.data import Dataset
 
 from realsr_mod.data.checks import OnBadImage
 from realsr_mod.data.sampler import Slot
+from realsr_mod.images.bounds import MAX_PIXELS
 from realsr_mod.images.read import ImageReadError
 from realsr_mod.images.rgb import read_rgb
 from realsr_mod.runtime.rng import derive_seed
@@ -65,10 +66,15 @@ class ImageStore:
     """
 
     def __init__(
-        self, images: Sequence[ImageFile], scale: int, cache_bytes: int, on_late_bad_image: OnBadImage
+        self,
+        images: Sequence[ImageFile],
+        scale: int,
+        cache_bytes: int,
+        on_late_bad_image: OnBadImage,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         self.images, self.scale = list(images), scale
-        self.on_late_bad_image = on_late_bad_image
+        self.on_late_bad_image, self.max_pixels = on_late_bad_image, max_pixels
         self._free_bytes = cache_bytes
         self._kept: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
 
@@ -95,8 +101,8 @@ class ImageStore:
         if number in self._kept:
             return self._kept[number]
         image = self.images[number]
-        hr = read_rgb(image.hr)
-        lr = None if image.lr is None else read_rgb(image.lr)
+        hr = read_rgb(image.hr, self.max_pixels)
+        lr = None if image.lr is None else read_rgb(image.lr, self.max_pixels)
         if lr is not None and hr.shape[:2] != (lr.shape[0] * self.scale, lr.shape[1] * self.scale):
             raise ImageReadError(image.lr, f"its size no longer fits that of {image.hr}")
         size = hr.nbytes + (0 if lr is None else lr.nbytes)

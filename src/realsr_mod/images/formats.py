@@ -5,6 +5,7 @@ from dataclasses import dataclass
 # Tags of TIFF and EXIF.
 ORIENTATION = 0x0112
 WIDTH, HEIGHT = 0x0100, 0x0101
+TILE_WIDTH, TILE_HEIGHT = 0x0142, 0x0143
 BITS_PER_SAMPLE, PHOTOMETRIC, PLANAR_CONFIGURATION, ICC_PROFILE = 0x0102, 0x0106, 0x011C, 0x8773
 EXIF_DIRECTORY, GPS_DIRECTORY = 0x8769, 0x8825
 # What describes a photo: description, maker, model, software, date, artist, copyright. Other tags of a file's main

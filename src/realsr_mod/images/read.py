@@ -7,6 +7,7 @@ What is decided here, for training, checks, upscaling, pairs and the page alike:
 - Grey stays grey, palettes become RGB. CMYK, Lab and YCbCr become sRGB, through their profile if they have one.
 - Alpha stays, straight (not multiplied into the colors). Who cannot use it composites on white (`rgb.py`).
 - Of several frames or pages the first is read, and a note says so.
+- What a file may ask of a decoder is bounded (`bounds.py`); who serves strangers decodes apart (`sandbox.py`).
 - TIFF and PNG of 16-bit colors, which Pillow would cut to 8 bits, are decoded by OpenCV or tifffile (`tiff.py`).
 
 Legend: H height, W width, C channels (1 grey, 2 grey + alpha, 3 RGB, 4 RGB + alpha).
@@ -24,6 +25,15 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
+from realsr_mod.images.bounds import (
+    MAX_PIXELS,
+    BoundError,
+    check_bytes,
+    check_content,
+    check_opened,
+    check_pixels,
+    png_header,
+)
 from realsr_mod.images.formats import (
     CMYK,
     DESCRIPTIVE_TAGS,
@@ -42,7 +52,6 @@ from realsr_mod.images.formats import (
 )
 from realsr_mod.images.tiff import UnsupportedTiffError, decode_by_opencv, decode_tiff, is_deep_tiff, upright
 
-MAX_PIXELS = 100_000_000  # of a photo that is upscaled, unless its user raises it
 _OVERSHOOT = 0.5  # how far float pixels may leave [0, 1], as resizing filters make them do
 
 
@@ -122,6 +131,8 @@ def read_image(path: str | Path, max_pixels: int | None = MAX_PIXELS) -> LoadedI
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
+    with _explained(str(path)):
+        check_bytes(path.stat().st_size, max_pixels)
     return decode_image(path.read_bytes(), str(path), max_pixels)
 
 
@@ -130,27 +141,42 @@ def decode_image(content: bytes, name: str, max_pixels: int | None = MAX_PIXELS)
     if not content:
         raise ImageReadError(name, "the file is empty; copy it again")
     with _explained(name), without_pixel_limit():  # there is one limit, `max_pixels`
+        check_content(content)
         return _decode(content, name, max_pixels)
 
 
-def image_size(path: Path | str) -> tuple[int, int]:
+def image_size(path: Path | str, max_pixels: int | None = None) -> tuple[int, int]:
     """(height, width) as `read_image` would find them, from the file's header alone where possible.
 
-    Raises ImageReadError.
+    Raises ImageReadError, also for an image of more than `max_pixels`.
     """
+    path = Path(path)
+    if not path.is_file():
+        raise ImageReadError(path, "no such file")
     try:
-        with without_pixel_limit(), Image.open(path, formats=PILLOW_FORMATS) as image:
-            turned = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+        with _explained(str(path)), without_pixel_limit():
+            width, height, orientation = _header(path, max_pixels)
+            check_pixels(width, height, max_pixels)
+    except UnicodeDecodeError as error:  # of some damaged headers
+        raise ImageReadError(path, _reason(error)) from error
+    return (width, height) if orientation in (5, 6, 7, 8) else (height, width)
+
+
+def _header(path: Path, max_pixels: int | None) -> tuple[int, int, int]:
+    """Width and height as stored, and EXIF's orientation."""
+    with path.open("rb") as file:
+        if not file.read(1):
+            raise ImageReadError(path, "the file is empty; copy it again")
+        if found := png_header(file):  # Pillow would decode all of it to look for EXIF
+            return found
+    try:
+        with Image.open(path, formats=PILLOW_FORMATS) as image:
             # Some versions of Pillow swap a TIFF's sides already, hence the tags.
             width, height = (image.tag_v2[tag] for tag in (WIDTH, HEIGHT)) if image.format == "TIFF" else image.size
+            return int(width), int(height), int(image.getexif().get(ORIENTATION, 1))
     except UnidentifiedImageError:  # Pillow does not know every TIFF that others read
-        height, width = read_image(path, max_pixels=None).pixels_HWC.shape[:2]
-        return height, width
-    except FileNotFoundError as error:
-        raise ImageReadError(path, "no such file") from error
-    except Exception as error:
-        raise ImageReadError(path, _reason(error)) from error
-    return (width, height) if turned else (height, width)
+        height, width = read_image(path, max_pixels).pixels_HWC.shape[:2]
+        return width, height, 1
 
 
 @contextmanager
@@ -162,7 +188,7 @@ def _explained(name: str) -> Iterator[None]:
         raise
     except UnidentifiedImageError as error:
         raise ImageReadError(name, f"not a {READABLE} image; convert it with another program") from error
-    except UnsupportedTiffError as error:
+    except (BoundError, UnsupportedTiffError) as error:
         raise ImageReadError(name, str(error)) from error
     except Exception as error:  # decoders raise nearly anything on a damaged file
         raise ImageReadError(
@@ -176,12 +202,7 @@ def _reason(error: Exception) -> str:
 
 def _decode(content: bytes, name: str, max_pixels: int | None) -> LoadedImage:
     def check_size(width: int, height: int) -> None:
-        if max_pixels is not None and width * height > max_pixels:
-            raise ImageReadError(
-                name,
-                f"it has {width}x{height} pixels, the limit is {max_pixels / 1e6:g} megapixels; "
-                "shrink it, cut it into parts, or raise the limit if you trust the file",
-            )
+        check_pixels(width, height, max_pixels)
 
     try:
         image = Image.open(io.BytesIO(content), formats=PILLOW_FORMATS)
@@ -192,7 +213,7 @@ def _decode(content: bytes, name: str, max_pixels: int | None) -> LoadedImage:
         with suppress(struct.error, SyntaxError):  # BigTIFF, of which Pillow knows no tags alone
             tags.load(content)
         return _loaded(pixels, "tiff", tags.get(ICC_PROFILE), lambda: tags, [], is_upright=True)
-    check_size(*image.size)
+    check_opened(image, content, max_pixels)
     if is_deep_tiff(image) and image.tag_v2.get(PHOTOMETRIC) != CMYK:
         pixels = as_integers(decode_tiff(content, check_size), name)
         return _loaded(pixels, "tiff", image.info.get("icc_profile"), image.getexif, _notes(image), is_upright=True)
@@ -213,8 +234,21 @@ def _from_image(image: Image.Image, name: str, content: bytes | None) -> LoadedI
 
 
 def _notes(image: Image.Image) -> list[str]:
-    several = getattr(image, "n_frames", 1) > 1 and image.format != "MPO"  # a photo with a preview beside it is MPO
-    return ["only the first of its images is used"] if several else []
+    return ["only the first of its images is used"] if _has_several(image) else []
+
+
+def _has_several(image: Image.Image) -> bool:
+    if image.format == "MPO":
+        return False  # a photo with a preview beside it
+    if image.format != "TIFF":
+        return getattr(image, "n_frames", 1) > 1
+    try:  # counting a TIFF's pages means reading all of them
+        image.seek(1)
+    except EOFError:
+        return False
+    finally:
+        image.seek(0)
+    return True
 
 
 def _loaded(

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
+from realsr_mod.images.bounds import MAX_PIXELS
 from realsr_mod.images.read import ImageReadError, read_image
 
 
-def read_rgb(path: Path | str) -> np.ndarray:
+def read_rgb(path: Path | str, max_pixels: int | None = MAX_PIXELS) -> np.ndarray:
     """Read an image as uint8 RGB, (H, W, 3), upright; what becomes of other kinds is written in `read.py`.
 
     Transparency is composited on white, since what lies under transparent pixels is arbitrary. Color profiles are not
-    applied. There is no limit on the size. Raises ImageReadError.
+    applied. Raises ImageReadError, also for an image of more than `max_pixels` (None: no limit).
     """
     try:
-        return to_rgb(read_image(path, max_pixels=None).pixels_HWC)
+        return to_rgb(read_image(path, max_pixels).pixels_HWC)
     except ImageReadError:
         raise
     except OSError as error:

@@ -4,6 +4,7 @@ Legend: H height, W width, in pixels.
 """
 
 import io
+import lzma
 import math
 import zlib
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from realsr_mod.images.bounds import check_tile
 from realsr_mod.images.formats import (
     BITS_PER_SAMPLE,
     MIN_IS_BLACK,
@@ -22,8 +24,8 @@ from realsr_mod.images.formats import (
 )
 
 _UNSPECIFIED, _ASSOCIATED_ALPHA = 0, 1  # what an extra channel may be
-_ZLIB = (8, 32946)
-_TILE_PIXELS = 2**24  # a small image may lie in a tile of this size; a larger one is damage
+_PLAIN, _LZMA, _ZLIB = 1, 34925, (8, 32946)  # compressions that tifffile undoes by itself
+_LZMA_BYTES = 64_000_000  # of a decoder's memory
 # How pixels stored under each EXIF orientation are brought upright.
 UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: lambda x: x[:, ::-1],
@@ -61,8 +63,8 @@ def decode_by_opencv(content: bytes) -> np.ndarray:
 def decode_tiff(content: bytes, check_size: Callable[[int, int], None] = lambda width, height: None) -> np.ndarray:
     """The first page of a TIFF that Pillow would not do justice, upright and in its own depth: (H, W, 1..4).
 
-    Zero is black and alpha is straight, whatever they are in the file; channels beyond colours and alpha are left out.
-    OpenCV decodes what it knows, grey and RGB(A) with interleaved colours; tifffile planes and grey with alpha.
+    Zero is black and alpha is straight, whatever they are in the file; channels beyond colors and alpha are left out.
+    OpenCV decodes what it knows, grey and RGB(A) with interleaved colors; tifffile planes and grey with alpha.
 
     Args:
         content: of the file.
@@ -79,24 +81,25 @@ def decode_tiff(content: bytes, check_size: Callable[[int, int], None] = lambda 
     with file:
         page = file.pages.first
         check_size(page.imagewidth, page.imagelength)
+        check_tile(page.tilewidth or 0, page.tilelength or 0, page.imagewidth, page.imagelength)
         if page.bitspersample <= 8:
             return decode_by_opencv(content)
         if page.photometric not in (MIN_IS_WHITE, MIN_IS_BLACK, RGB):
             raise UnsupportedTiffError(
-                f"its colours are {getattr(page.photometric, 'name', page.photometric)} with {page.bitspersample} bits "
+                f"its colors are {getattr(page.photometric, 'name', page.photometric)} with {page.bitspersample} bits "
                 "a channel, expected grey or RGB; save it as RGB"
             )
-        colours = 3 if page.photometric == RGB else 1
+        colors = 3 if page.photometric == RGB else 1
         interleaved = page.planarconfig == 1 or page.samplesperpixel == 1
-        if interleaved and page.samplesperpixel in ((3, 4) if colours == 3 else (1,)):
+        if interleaved and page.samplesperpixel in ((3, 4) if colors == 3 else (1,)):
             pixels = decode_by_opencv(content)
         else:
             pixels = upright(_decode_by_tifffile(page), int(page.tags.valueof(ORIENTATION, 1)))
         extra = [int(kind) for kind in page.extrasamples]
     if page.photometric == MIN_IS_WHITE and pixels.dtype == np.uint16:
         pixels = np.concatenate([65535 - pixels[:, :, :1], pixels[:, :, 1:]], axis=2)
-    has_alpha = pixels.shape[2] > colours and extra[:1] != [_UNSPECIFIED]
-    pixels = pixels[:, :, : colours + has_alpha]
+    has_alpha = pixels.shape[2] > colors and extra[:1] != [_UNSPECIFIED]
+    pixels = pixels[:, :, : colors + has_alpha]
     return _straight(pixels) if extra[:1] == [_ASSOCIATED_ALPHA] else pixels
 
 
@@ -104,19 +107,14 @@ def _decode_by_tifffile(page: tifffile.TiffPage) -> np.ndarray:
     """(H, W, C), as stored."""
     if page.axes not in ("YX", "YXS", "SYX"):
         raise UnsupportedTiffError(f"its axes are {page.axes}, expected one flat image; save it as such")
-    if math.prod(page.chunks) > max(page.size, _TILE_PIXELS):
-        raise ValueError(f"tiles of {page.chunks} for an image of {page.shape}")
-    if page.compression in _ZLIB:
-        _check_inflated_size(page)
-    try:
-        pixels = page.asarray()
-    except (ValueError, KeyError) as error:
-        if "imagecodecs" not in str(error):
-            raise
+    if page.compression not in (_PLAIN, _LZMA, *_ZLIB):
         raise UnsupportedTiffError(
             f"its compression {getattr(page.compression, 'name', page.compression)} cannot be read for images with "
-            "a plane per channel or grey with alpha; save it with interleaved colours, or without compression"
-        ) from error
+            "a plane per channel or grey with alpha; save it with interleaved colors, or without compression"
+        )
+    if page.compression != _PLAIN:
+        _check_inflated_size(page)
+    pixels = page.asarray()
     return np.atleast_3d(np.moveaxis(pixels, 0, 2) if page.axes == "SYX" else pixels)
 
 
@@ -124,18 +122,24 @@ def _check_inflated_size(page: tifffile.TiffPage) -> None:
     """Refuse what would unpack to more than its header says: tifffile unpacks to the end, however large."""
     expected = math.prod(page.chunks) * page.dtype.itemsize
     for data, _ in page.parent.filehandle.read_segments(page.dataoffsets, page.databytecounts):
-        if data is not None and len(zlib.decompressobj().decompress(data, expected + 1)) > expected:
+        if data is None:
+            continue
+        if page.compression == _LZMA:
+            unpacked = lzma.LZMADecompressor(memlimit=_LZMA_BYTES).decompress(data, expected + 1)
+        else:
+            unpacked = zlib.decompressobj().decompress(data, expected + 1)
+        if len(unpacked) > expected:
             raise ValueError(f"a part unpacks to more than the {expected} bytes that the header says")
 
 
 def _straight(pixels: np.ndarray) -> np.ndarray:
-    """Colours that were stored multiplied by their alpha, divided by it."""
-    colours, alpha = pixels[:, :, :-1], pixels[:, :, -1:]
+    """Colors that were stored multiplied by their alpha, divided by it."""
+    colors, alpha = pixels[:, :, :-1], pixels[:, :, -1:]
     if pixels.dtype == np.uint16:
-        wide = colours.astype(np.uint32) * 65535 + alpha // 2  # at most 2**32 - 98304
-        colours = np.minimum(wide // np.maximum(alpha, 1), 65535).astype(np.uint16)
+        wide = colors.astype(np.uint32) * 65535 + alpha // 2  # at most 2**32 - 98304
+        colors = np.minimum(wide // np.maximum(alpha, 1), 65535).astype(np.uint16)
     elif np.issubdtype(pixels.dtype, np.floating):
-        colours = colours / np.where(alpha > 0, alpha, 1)
+        colors = colors / np.where(alpha > 0, alpha, 1)
     else:
         raise UnsupportedTiffError(f"its pixels are {pixels.dtype} multiplied by alpha; save it with 16 or 8 bits")
-    return np.concatenate([colours, alpha], axis=2)
+    return np.concatenate([colors, alpha], axis=2)

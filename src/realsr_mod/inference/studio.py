@@ -12,6 +12,7 @@ from torch import Tensor
 
 from realsr_mod.data.photos import embedded_photos
 from realsr_mod.images.read import LoadedImage, decode_image
+from realsr_mod.images.sandbox import decode_apart
 from realsr_mod.images.write import fit_format, write_image
 from realsr_mod.inference.compare import same_size_previews
 from realsr_mod.inference.upscaler import Upscaler
@@ -62,7 +63,7 @@ class Studio:
 
     def open(self, content: bytes, name: str, model: str) -> OpenedImage:
         """Decode a photo and estimate its degradation. Raises ValueError for what is no image or too large."""
-        image = decode_image(content, name, self.max_pixels)
+        image = decode_apart(content, name, self.max_pixels)
         return OpenedImage(name, image, self.upscaler(model).embed(image))
 
     def reopened(self, photo: OpenedImage, model: str) -> OpenedImage:

@@ -354,7 +354,7 @@ def test_deep_tiff_that_no_decoder_knows_is_refused_with_a_remedy():
     tifffile.imwrite(file, DEEP[:, :, :2], photometric="minisblack", extrasamples=ALPHAS)
     with pytest.raises(ValueError, match=r"lzw.tif: its compression LZW cannot be read .* without compression"):
         decode_image(with_tag(file.getvalue(), 259, 5), "lzw.tif")
-    with pytest.raises(ValueError, match=r"lab.tif: its colours are CIELAB with 16 bits .* save it as RGB"):
+    with pytest.raises(ValueError, match=r"lab.tif: its colors are CIELAB with 16 bits .* save it as RGB"):
         decode_image(with_tag(file.getvalue(), 262, 8), "lab.tif")
 
 

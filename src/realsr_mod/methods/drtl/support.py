@@ -58,7 +58,9 @@ class SupportDataModule(SRDataModule):
 
     def find_files(self) -> tuple[list[ImageFile], list[ImageFile]]:
         images = self._usable(find_pairs(self.root / "HR", self.root / "LR"))
-        pairs = {image.name: (read_rgb(image.hr), read_rgb(image.lr)) for image in images}
+        pairs = {
+            image.name: (read_rgb(image.hr, self.max_pixels), read_rgb(image.lr, self.max_pixels)) for image in images
+        }
         pairs = self._color_checked(self._aligned(pairs))
         train, val = [], []
         for image in images:

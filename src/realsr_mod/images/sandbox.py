@@ -1,0 +1,103 @@
+"""Decoding in a process of its own, with limits of memory and time: what goes wrong with a file goes wrong there.
+
+The bounds of `bounds.py` know the tricks that are known. Where strangers send files, the next one should cost a process
+that ends, not the program that serves everybody. What comes back is read as plain numbers: nothing is unpickled.
+"""
+
+import io
+import json
+import struct
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+
+from realsr_mod.images.bounds import MAX_PIXELS
+from realsr_mod.images.read import ImageReadError, LoadedImage, decode_image
+
+SECONDS = 30.0  # for one file
+_BASE_BYTES = 2 * 2**30  # address space of Python with its libraries
+_BYTES_PER_PIXEL = 64  # 16-bit RGBA eight times over
+
+
+def decode_apart(
+    content: bytes, name: str, max_pixels: int = MAX_PIXELS, seconds: float = SECONDS, memory_bytes: int | None = None
+) -> LoadedImage:
+    """`decode_image` in another process, which starts in a fraction of a second.
+
+    Args:
+        content: of the file.
+        name: what messages call it.
+        max_pixels: as for `decode_image`.
+        seconds: after so many it is given up.
+        memory_bytes: address space of the process; by default what an image of `max_pixels` needs at most.
+
+    Raises:
+        ImageReadError: as `decode_image`, or time or memory ran out.
+    """
+    memory = memory_bytes or _BASE_BYTES + _BYTES_PER_PIXEL * max_pixels
+    command = [sys.executable, "-m", __name__, str(max_pixels), str(memory), str(int(seconds) + 1)]
+    try:
+        done = subprocess.run(command, input=content, capture_output=True, timeout=seconds)
+    except subprocess.TimeoutExpired as error:
+        raise ImageReadError(name, f"not decoded within {seconds:g} s; save it anew with another program") from error
+    if done.returncode != 0 or len(done.stdout) < 4:
+        raise ImageReadError(
+            name, f"the decoder stopped: it needs over {memory / 1e9:.1f} GB, or the file is made to break it"
+        )
+    return _unpacked(done.stdout, name)
+
+
+def _packed(image: LoadedImage) -> bytes:
+    """Length of the header, the header as JSON, pixels, profile, EXIF."""
+    blobs = [image.pixels_HWC.tobytes(), image.icc or b"", image.exif or b""]
+    header = {
+        "shape": image.pixels_HWC.shape,
+        "dtype": image.pixels_HWC.dtype.name,
+        "format": image.format,
+        "notes": image.notes,
+        "lengths": [len(blob) for blob in blobs],
+    }
+    text = json.dumps(header).encode()
+    return b"".join([struct.pack(">I", len(text)), text, *blobs])
+
+
+def _unpacked(answer: bytes, name: str) -> LoadedImage:
+    file = io.BytesIO(answer)
+    (length,) = struct.unpack(">I", file.read(4))
+    header = json.loads(file.read(length))
+    if "reason" in header:
+        raise ImageReadError(name, header["reason"])
+    pixels, icc, exif = (file.read(length) for length in header["lengths"])
+    values = np.frombuffer(pixels, np.dtype(header["dtype"])).reshape(header["shape"])
+    image = LoadedImage(values, header["format"], icc or None, exif or None)
+    return replace(image, notes=tuple(header["notes"]))
+
+
+def _limit(memory_bytes: int, cpu_seconds: int) -> None:
+    """Bound this process; systems without such limits (Windows) have the bound on time alone."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def main() -> None:
+    """The other process: a file from standard input, the image or the reason to standard output."""
+    max_pixels, memory_bytes, cpu_seconds = (int(argument) for argument in sys.argv[1:4])
+    _limit(memory_bytes, cpu_seconds)
+    try:
+        answer = _packed(decode_image(sys.stdin.buffer.read(), "file", max_pixels))
+    except ImageReadError as error:
+        text = json.dumps({"reason": error.reason}).encode()
+        answer = struct.pack(">I", len(text)) + text
+    sys.stdout.buffer.write(answer)
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()
