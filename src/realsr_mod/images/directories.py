@@ -185,10 +185,13 @@ def check_tiff(file: IO[bytes], max_pixels: int | None) -> tuple[int, int, int, 
         raise BoundError(f"each pixel has {bits} bits, at most {MOST_BITS_PER_PIXEL} are read; save it as RGB")
     tile_width, tile_height = (_single(tags, page, tag, 0) for tag in (TILE_WIDTH, TILE_HEIGHT))
     check_tile(tile_width, tile_height, width, height)
-    parts = -(-width // tile_width) * -(-height // tile_height) if tile_width and tile_height else height
+    is_tiled = bool(tile_width and tile_height)
+    parts = -(-width // tile_width) * -(-height // tile_height) if is_tiled else height
     for entry in page.entries:
         if entry.tag in (STRIPS, STRIP_BYTES, TILES, TILE_BYTES) and entry.count > max(16, parts * samples):
             raise BoundError(f"it has {entry.count} parts, {parts * samples} at most are needed; save it anew")
+        if entry.tag == TILES and is_tiled and entry.count < parts:
+            raise ValueError(f"it has {entry.count} of {parts} tiles")
     return width, height, _orientation(tags, page) or 1, page.next_at if page.next else 0
 
 

@@ -147,11 +147,16 @@ def _png_text(kind: bytes, data: bytes) -> tuple[bytes, bytes]:
 
 
 def _without_texts(content: bytes) -> bytes:
-    """A PNG without the texts that say nothing of how it lies: Pillow unpacks all, and gives up at the first long one."""
+    """A PNG without the texts that say nothing of how it lies: Pillow unpacks all, and gives up at the first long one.
+
+    Raises ValueError for a chunk that is longer than the file, for which OpenCV would make room.
+    """
     file, kept, dropped = io.BytesIO(content), [content[: len(PNG_START)]], False
     end = len(PNG_START)
     for kind, length in png_chunks(file):
         start, end = file.tell() - 8, file.tell() + length + 4
+        if end - 4 > len(content):
+            raise ValueError("image file is truncated")
         if kind in _TEXTS and (length > MAX_EXIF_BYTES or not _png_text(kind, file.read(length))[1]):
             dropped = True
         else:

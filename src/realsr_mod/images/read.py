@@ -142,16 +142,16 @@ def decode_image(content: bytes, name: str, max_pixels: int | None = MAX_PIXELS)
         return _decode(check_content(content, max_pixels), content, name, max_pixels)
 
 
-Decode = Callable[[bytes, str, int | None], LoadedImage]
+Decode = Callable[[Path, int | None], LoadedImage]
 
 
-def image_size(path: Path | str, max_pixels: int | None = None, decode: Decode = decode_image) -> tuple[int, int]:
+def image_size(path: Path | str, max_pixels: int | None = None, decode: Decode = read_image) -> tuple[int, int]:
     """(height, width) as `read_image` would find them, from the file's header alone where possible.
 
     Args:
         path: of the file.
         max_pixels: refuse larger images; None: no limit.
-        decode: decodes the rare TIFF that only a decoder can tell from damage.
+        decode: reads the rare TIFF that only a decoder can tell from damage.
 
     Raises ImageReadError, also for an image of more than `max_pixels`.
     """
@@ -185,7 +185,7 @@ def _header(path: Path, max_pixels: int | None, decode: Decode) -> tuple[int, in
         if found is None:
             raise
         check_pixels(*found[:2], max_pixels)
-        decode(path.read_bytes(), str(path), max_pixels)
+        decode(path, max_pixels)
         return found
 
 
@@ -194,8 +194,10 @@ def _explained(name: str) -> Iterator[None]:
     """Turn whatever a decoder raises into an ImageReadError that says what is wrong and what to do."""
     try:
         yield
-    except (ImageReadError, MemoryError):
+    except ImageReadError:
         raise
+    except MemoryError as error:
+        raise ImageReadError(name, "it does not fit into this computer's memory; shrink it, or cut it up") from error
     except UnidentifiedImageError as error:
         raise ImageReadError(name, f"not a {READABLE} image; convert it with another program") from error
     except (BoundError, UnsupportedTiffError) as error:

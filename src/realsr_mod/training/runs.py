@@ -4,7 +4,6 @@ A run folder holds `.hydra/` (its configuration), `checkpoints/`, `images/`, `me
 finished, `model/` and `summary.json`.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,11 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
+from realsr_mod.runtime.files import read_json
 from realsr_mod.weights.locate import SUMMARY_NAME, skipping_damaged
 
 FAILURE_NAME = "failed.json"  # of a job in a sweep
+_LARGEST_RECORD_BYTES = 100_000
 LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"
 
 
@@ -39,6 +40,8 @@ def read_overrides(run: Path) -> list[str]:
     path = run / ".hydra" / "overrides.yaml"
     if not path.is_file():
         raise FileNotFoundError(f"{run}: no run here ({path} is missing); give a folder that a training has made")
+    if path.stat().st_size > _LARGEST_RECORD_BYTES:
+        raise ValueError(f"{path}: {path.stat().st_size / 1e6:.1f} MB, a record has a few lines; it cannot be resumed")
     try:
         items = yaml.safe_load(path.read_text("utf-8"))
     except (ValueError, yaml.YAMLError, RecursionError) as error:
@@ -54,9 +57,9 @@ def read_summary(run: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{run}: no finished training here ({SUMMARY_NAME} is missing); give its run folder")
     try:
-        summary = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not JSON ({error}); the run's record is damaged") from error
+        summary = read_json(path)
+    except ValueError as error:
+        raise ValueError(f"{error}; the run's record is damaged") from error
     if not isinstance(summary, dict):
         raise ValueError(f"{path}: a {type(summary).__name__}, expected a mapping; the run's record is damaged")
     return summary
