@@ -1,5 +1,6 @@
 # make demo   set up, then train a KDSR student on photos that come with the packages (minutes on a CPU)
 # make test   set up, then run the tests
+# make faults set up, then run the tests against hostile and broken files (minutes)
 # make lint   check style        make format   apply it
 # make clean  remove what these commands made, except your trainings in runs/
 
@@ -8,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: help demo test lint format clean
+.PHONY: help demo test faults lint format clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -28,6 +29,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2
+
+faults: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 -m fault tests/faults
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 import tifffile
-from PIL import Image
-
 from faults import bombs
+from PIL import Image
 
 
 def sound_images() -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from realsr_mod.degradations.banded import Band, bands, filter_height, filter_wi
 from realsr_mod.degradations.base import Degradation, Params, Shape, lr_size, normal
 from realsr_mod.degradations.noise import quantize
 
+LARGEST_GRID = 256
 MASKS = "masks"
 
 
@@ -70,6 +71,8 @@ class SpatialDegradation(Degradation):
         self._check_pipelines()
         if grid_size < 2:
             raise ValueError(f"grid_size must be at least 2, or nothing varies over the image; got {grid_size}")
+        if grid_size > LARGEST_GRID:
+            raise ValueError(f"grid_size must be at most {LARGEST_GRID}, got {grid_size}")
         if not contrast >= 0:
             raise ValueError(f"contrast must be at least 0, got {contrast}")
         low, high = regions_range or (len(self.ops), len(self.ops))

@@ -30,6 +30,8 @@ _LARGEST_YAML_BYTES = 100_000
 _LARGEST_JSON_BYTES = 1_000_000
 _LONGEST_KEY = 200
 _MOST_VALUES = 10_000
+_DEEPEST = 16
+_NEEDS_TARGET = "a degradation's configuration needs the key _target_, the path of its class"
 
 
 def degradation_names() -> list[str]:
@@ -56,7 +58,7 @@ def read_degradation(name: str, scale: int) -> dict[str, Any]:
     except (OmegaConfBaseException, YAMLError) as error:
         raise ValueError(f"{path}: not a configuration that can be read: {error}") from error
     if not isinstance(config, dict) or "_target_" not in config:
-        raise ValueError(f"{path}: a degradation's configuration needs the key _target_, the path of its class")
+        raise ValueError(f"{path}: {_NEEDS_TARGET}")
     return config
 
 
@@ -74,21 +76,25 @@ def _check_yaml(path: Path) -> None:
     except (ValueError, YAMLError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ValueError(f"{path}: not a configuration that can be read: {reason}") from error
-    if root is None or _expanded(root, {}, path) > _MOST_VALUES:
-        raise ValueError(f"{path}: nothing, or more than {_MOST_VALUES} values, its aliases written out")
+    if not isinstance(root, yaml.MappingNode):
+        raise ValueError(f"{path}: {_NEEDS_TARGET}")
+    if _expanded(root, {}, path) > _MOST_VALUES:
+        raise ValueError(f"{path}: more than {_MOST_VALUES} values, its aliases written out")
 
 
-def _expanded(node: yaml.Node, known: dict[int, int], path: Path) -> int:
+def _expanded(node: yaml.Node, known: dict[int, int], path: Path, depth: int = 0) -> int:
     """How many values a node stands for, aliases written out."""
     if id(node) in known:
         return known[id(node)]
+    if depth > _DEEPEST:
+        raise ValueError(f"{path}: nested more than {_DEEPEST} deep")
     if isinstance(node, yaml.ScalarNode):
         if "${" in node.value and node.value != "${scale}":
             raise ValueError(f"{path}: {node.value!r:.80}: nothing but ${{scale}} is filled in")
         return 1
     known[id(node)] = _MOST_VALUES + 1  # of a node inside itself
     pairs = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
-    known[id(node)] = 1 + sum(_expanded(part, known, path) for part in pairs)
+    known[id(node)] = 1 + sum(_expanded(part, known, path, depth + 1) for part in pairs)
     return known[id(node)]
 
 
@@ -97,7 +103,18 @@ def build_degradation(config: object, where: object = "degradation") -> Degradat
     built = build(config, PARTS, where)
     if not isinstance(built, Degradation):
         raise ValueError(f"{where}: {type(built).__name__} is a part of a degradation, not a whole pipeline")
+    try:
+        _drawn(built)
+    except Exception as error:  # fractions where whole numbers belong, and their like
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(f"{where}: nothing can be drawn from {type(built).__name__} so described: {reason}") from error
     return built
+
+
+def _drawn(degradation: Degradation) -> Params:
+    """The params of a small image."""
+    side = 8 * degradation.scale
+    return degradation.sample((1, 3, side, side), step_generator(0, 0, 0))
 
 
 def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Tensor]:
@@ -152,8 +169,7 @@ def load_params(path: Path) -> tuple[Params, dict[str, Any]]:
 
 def check_params(params: Params, degradation: Degradation) -> None:
     """Raise ValueError, with the names, if these are not one image's params of this pipeline."""
-    side = 8 * degradation.scale
-    expected = flatten(degradation.sample((1, 3, side, side), step_generator(0, 0, 0)))
+    expected = flatten(_drawn(degradation))
     given = flatten(params)
     if given.keys() != expected.keys():
         raise ValueError(

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
 from realsr_mod.runtime.config import CONF_DIR
@@ -75,8 +78,13 @@ def check_foreign(run: Path, overrides: Sequence[str]) -> None:
     for item in overrides:
         if not _is_setting(item):
             raise ValueError(f"{run}: its record asks for {item!r:.100}, which is no setting of a training; {advice}")
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        cfg = OmegaConf.to_container(compose("train", overrides=list(overrides)), resolve=False)
+    try:
+        with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+            cfg = OmegaConf.to_container(compose("train", overrides=list(overrides)), resolve=False)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ValueError(
+            f"{run}: its record does not describe a training: {' '.join(str(error).split())[:300]}"
+        ) from error
     known, ours = conf_targets(), conf_texts()
     for target in named_targets(cfg):
         if target not in known and not _is_harmless(target, run):
@@ -93,7 +101,10 @@ def _is_setting(item: str) -> bool:
     """Whether an override sets a value, or takes a choice of our own groups; neither a flag nor anything of Hydra's."""
     if not is_override(item):
         return False
-    override = OverridesParser.create().parse_override(item)
+    try:
+        override = OverridesParser.create().parse_override(item)
+    except HydraException:
+        return False
     group, choice = override.key_or_group, item.partition("=")[2]
     if (
         override.is_sweep_override()
@@ -104,6 +115,7 @@ def _is_setting(item: str) -> bool:
     return not ((CONF_DIR / group).is_dir() and (".." in choice or "/" in choice.strip("'\"[ ")[:1]))
 
 
+@cache
 def conf_texts() -> frozenset[str]:
     """Every text in the files of `conf/`, as it stands there."""
     loaded = (OmegaConf.to_container(OmegaConf.load(path), resolve=False) for path in CONF_DIR.rglob("*.yaml"))

@@ -105,7 +105,7 @@ def upscaling_runs(root: str | Path = "runs") -> list[Path]:
     found = []
     for run in finished_runs(root):
         with skipping_damaged(run):
-            config = read_json(run / "model" / CONFIG_NAME)
+            config = read_json(run / "model" / CONFIG_NAME, 1_000_000)
             if config.get("restores", True) and not config["network"].get("sees_hr", False):
                 found.append(run)
     return found

@@ -20,6 +20,7 @@ from realsr_mod.weights.locate import Model, ModelLocation, locate
 from realsr_mod.weights.official import read_official
 from realsr_mod.weights.state import check_state, load_state, read_checkpoint, read_shapes
 
+_LARGEST_CONFIG_BYTES = 1_000_000
 _COPY_AGAIN = "copy the model again from where it was trained"
 _NAME = re.compile(r"[\w .,:+×()/-]{1,200}")  # of a run; it stands in tables, reports and file names
 _KINDS = {"sha256": str, "name": str, "method": str, "restores": bool}  # of what else commands read
@@ -99,7 +100,7 @@ def _describes(value: object) -> bool:
 
 def _read_json(path: Path) -> Any:
     try:
-        content = read_json(path)
+        content = read_json(path, _LARGEST_CONFIG_BYTES)
     except ValueError as error:
         raise ValueError(f"{error}; {_COPY_AGAIN}") from error
     check_plain(content, path)

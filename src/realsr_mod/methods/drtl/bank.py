@@ -31,6 +31,7 @@ from realsr_mod.degradations.resize import Downscale
 
 LOWEST_FACTOR = 0.2  # of the resize chain: smaller images have nothing left to learn from
 KERNEL_SIZE = 21
+LARGEST_GROUP = 4096  # more rows than any batch has
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,8 @@ class AuxiliaryBank(Degradation):
         self.ops = nn.ModuleDict(ops)
         if len(tasks) < 2:
             raise ValueError(f"a bank needs at least two tasks to compare, got {list(tasks)}")
-        if group_rows < 1:
-            raise ValueError(f"group_rows must be at least 1, got {group_rows}")
+        if not 1 <= group_rows <= LARGEST_GROUP:
+            raise ValueError(f"group_rows must be from 1 to {LARGEST_GROUP}, got {group_rows}")
         self.tasks = {name: _task(name, levels) for name, levels in tasks.items()}
         self.group_rows = group_rows
         self.probabilities = check_probabilities("probabilities", [1 / len(tasks)] * len(tasks))

@@ -1,0 +1,37 @@
+"""What the tests of faults share: those marked `fault` run by `make faults` alone."""
+
+from pathlib import Path
+
+import pytest
+from faults.hostile import NETWORK
+
+from realsr_mod.networks.srresnet import SRResNet
+from realsr_mod.weights.release import save_model
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long ones out unless they are asked for by their marker."""
+    if "fault" in config.option.markexpr:
+        return
+    long = [item for item in items if item.get_closest_marker("fault")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]
+
+
+@pytest.fixture
+def canary(tmp_path) -> Path:
+    """A file that nothing may make."""
+    path = tmp_path / "canary"
+    yield path
+    assert not path.exists(), "something foreign ran"
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    """The folder of a small sound model, laid out as a run."""
+    run = tmp_path / "runs" / "srresnet" / "a"
+    info = {"name": "srresnet", "method": "realsr_mod.methods.plain.module.PlainSR", "degradation": None}
+    save_model(SRResNet(2, 4, 1), run / "model", NETWORK, info)
+    summary = {"name": "srresnet", "steps": 1, "seconds": 1, "psnr_y": 1, "prerequisites": {}, "device": "cpu"}
+    (run / "summary.json").write_text(str(summary).replace("'", '"'))
+    return run

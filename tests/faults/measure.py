@@ -1,0 +1,45 @@
+"""Reads image files, each in a process of its own, and says what became of it, in how long and with how much memory.
+
+`python measure.py read|size|apart FILE…` prints a line of JSON per file. Standard input is not read.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+import warnings
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    from realsr_mod.images.read import ImageReadError, image_size, read_image
+    from realsr_mod.images.sandbox import read_apart
+
+    function = {"read": read_image, "size": image_size, "apart": read_apart}[sys.argv[1]]
+    for path in sys.argv[2:]:
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            started = time.perf_counter()
+            try:
+                found = function(path)
+                answer = {"shape": list(found) if isinstance(found, tuple) else list(found.pixels_HWC.shape)}
+            except ImageReadError as error:
+                answer = {"refused": str(error)}
+            except BaseException as error:
+                answer = {"failed": repr(error)}
+            answer["seconds"] = time.perf_counter() - started
+            os.write(writer, json.dumps(answer).encode())
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader) as pipe:
+            text = pipe.read()
+        _, status, usage = os.wait4(child, 0)
+        base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        answer = json.loads(text) if text else {"failed": f"the process ended with status {status}", "seconds": 0.0}
+        print(json.dumps({"path": path, "megabytes": (usage.ru_maxrss - base) / 1024, **answer}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
