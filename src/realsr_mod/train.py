@@ -13,9 +13,16 @@ def train(cfg: DictConfig) -> float:
 
 
 def main() -> None:
+    run_command("train", train, prepare)
+
+
+def prepare(arguments: list[str]) -> list[str]:
+    """The command line; where it asks to go on with a run, that run's."""
+    if not any(argument.startswith("resume=") for argument in arguments):
+        return arguments
     from realsr_mod.training.resume import resumed_arguments
 
-    run_command("train", train, resumed_arguments)
+    return resumed_arguments(arguments)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.runtime.folders import new_folder
 
+_USERS_WISH = "REALSR_MOD_FULL_ERROR"
 USER_ERRORS = (ValueError, OSError, HydraException, OmegaConfBaseException)
 
 
@@ -28,10 +30,12 @@ def run_command(
     `prepare` may change the command line before Hydra reads it; a process that Lightning starts gets its parent's.
     """
     traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ.setdefault(_USERS_WISH, str(traceback_wanted))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and the message is ours
     try:
         if "LOCAL_RANK" not in os.environ:
             sys.argv[1:] = prepare([readable(argument) for argument in sys.argv[1:]])
+        OmegaConf.register_new_resolver("new_folder", new_folder, use_cache=True, replace=True)
         hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name=config_name)(task)()
     except USER_ERRORS as error:
         if traceback_wanted:
@@ -105,3 +109,11 @@ def known_keys(config_name: str, arguments: Sequence[str], parent: str) -> list[
         cfg = compose(config_name, overrides=choices)
     node = OmegaConf.select(cfg, parent) if parent else cfg
     return [str(key) for key in node] if OmegaConf.is_dict(node) else []
+
+
+def users_environment() -> dict[str, str]:
+    """The environment for another command of ours: as the user gave it, without what `run_command` has set."""
+    environment = dict(os.environ)
+    if environment.pop(_USERS_WISH, "False") != "True":
+        environment.pop("HYDRA_FULL_ERROR", None)
+    return environment

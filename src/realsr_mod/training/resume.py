@@ -10,8 +10,9 @@ from torch import nn
 
 from realsr_mod.runtime.config import CONF_DIR
 from realsr_mod.runtime.door import TARGET, named_class
+from realsr_mod.runtime.folders import hold
 from realsr_mod.runtime.hydra_command import in_quotes, is_override
-from realsr_mod.training.runs import LAST_CHECKPOINT, read_overrides, unfinished_run
+from realsr_mod.training.runs import last_checkpoint, read_overrides, unfinished_run, unfinished_sweep
 from realsr_mod.weights.locate import SUMMARY_NAME
 
 FIXED_WHEN_RESUMED = (
@@ -24,30 +25,41 @@ def resumed_arguments(arguments: Sequence[str]) -> list[str]:
 
     The run's own overrides come first, then what is given now, so `resume=RUN` alone is enough.
     `resume=auto` takes the newest unfinished run that was started with the same overrides; without one it starts anew.
+    For a sweep (`-m`) it takes the newest unfinished sweep of the same overrides: finished jobs are not done again.
+    The folder is held from here on, before Hydra writes into it.
     """
     wanted = [item.removeprefix("resume=") for item in arguments if item.startswith("resume=")]
     others = [item for item in arguments if not item.startswith("resume=")]
+    flags = [item for item in others if not is_override(item)]  # Hydra wants them first
     if not wanted or wanted[-1] == "null":
         return list(arguments)
-    if wanted[-1] == "auto":
-        given = [item for item in others if is_override(item) and not item.startswith("hydra")]
-        roots = [item.removeprefix("runs_dir=") for item in others if item.startswith("runs_dir=")]
-        run = unfinished_run((roots or ["runs"])[-1], given)
-        if run is None:
-            print("resume=auto: no unfinished run of this command, starting a new one", flush=True)
-            return others
-    else:
+    if wanted[-1] != "auto":
         run = Path(wanted[-1].strip("'\"")).expanduser()
         given = read_overrides(run)
         check_foreign(run, given)
         added = [item for item in others if item not in given]
         check_resumable(run, added)
-        others = [*given, *added]
-    print(f"resuming {run}", flush=True)
-    flags = [item for item in others if not is_override(item)]  # Hydra wants them first
-    others = [item for item in others if is_override(item)]
-    folder = in_quotes(str(run.resolve()))
-    return [*flags, *others, f"resume={folder}", f"hydra.run.dir={folder}"]
+        hold(run)
+        settings = [item for item in (*given, *added) if is_override(item)]
+        return [*flags, *settings, *_going_on(run, "hydra.run.dir")]
+    settings = [item for item in others if is_override(item)]
+    given = [item for item in settings if not item.startswith("hydra")]
+    roots = [item.removeprefix("runs_dir=") for item in given if item.startswith("runs_dir=")]
+    is_sweep = bool({"-m", "--multirun"} & set(flags))
+    find, key = (unfinished_sweep, "hydra.sweep.dir") if is_sweep else (unfinished_run, "hydra.run.dir")
+    found = find((roots or ["runs"])[-1], given)
+    if found is None:
+        what = "sweep" if is_sweep else "run"
+        print(f"resume=auto: no unfinished {what} of this command, starting a new one", flush=True)
+        return others
+    hold(found)
+    return [*flags, *settings, *_going_on(found, key)]
+
+
+def _going_on(folder: Path, key: str) -> list[str]:
+    print(f"resuming {folder}", flush=True)
+    place = in_quotes(str(folder.resolve()))
+    return [f"resume={place if key == 'hydra.run.dir' else 'auto'}", f"{key}={place}"]
 
 
 def check_resumable(run: Path, added: Sequence[str]) -> None:
@@ -112,5 +124,5 @@ def _is_harmless(target: object, run: Path) -> bool:
 
 def checkpoint_to_resume(cfg: DictConfig, run: Path) -> str | None:
     """The checkpoint in `run` if the run is resumed and has got that far, else None: it begins at step 0."""
-    checkpoint = run / LAST_CHECKPOINT
-    return str(checkpoint) if cfg.resume and checkpoint.is_file() else None
+    checkpoint = last_checkpoint(run) if cfg.resume else None
+    return None if checkpoint is None else str(checkpoint)

@@ -115,7 +115,7 @@ def test_what_cannot_be_built_is_named(config, message):
 def test_params_file_cannot_name_foreign_code(config, tmp_path):
     path = tmp_path / "one.safetensors"
     save_file({"a": torch.ones(1)}, path, {"degradation": json.dumps(config)})
-    with pytest.raises(ValueError, match="only classes of realsr_mod|lacks|expected a mapping"):
+    with pytest.raises(ValueError, match=r"only classes of realsr_mod|lacks|expected a mapping"):
         load_params(path)
 
 
