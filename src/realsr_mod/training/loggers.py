@@ -37,6 +37,7 @@ class MetricsWriter(ExperimentWriter):
         self._rows: list[dict[str, Any]] = read_metrics(Path(self.metrics_file_path))
         self.metrics_keys = sorted({key for row in self._rows for key in row})
         self._last_step: int | None = None  # of a resumed training, the one that its checkpoint was written after
+        self._noted_step: int | None = None
         self._file_differs = False  # from the rows that are known
 
     def _check_log_dir_exists(self) -> None:
@@ -52,10 +53,15 @@ class MetricsWriter(ExperimentWriter):
         self._rows = rows
 
     def log_metrics(self, metrics_dict: Mapping[str, Any], step: int | None = None) -> None:
-        if step is not None and step == self._last_step:  # the validation after the checkpoint, once more
-            again = set(metrics_dict)
+        if step is not None and step in (self._last_step, self._noted_step):  # once more
+            again = set(metrics_dict) - {"epoch"}
             self._keep([row for row in self._rows if int(row["step"]) != step or not again & _measured(row)])
         super().log_metrics(dict(metrics_dict), step)
+
+    def note(self, metrics: Mapping[str, Any], step: int) -> None:
+        """Log what Lightning will log only after the checkpoint of this step, which must not be lost with it."""
+        self.log_metrics(metrics, step)
+        self._noted_step = step
 
     def save(self) -> None:
         """Append; where columns are new or rows went, write the file anew, whole."""
@@ -103,6 +109,12 @@ class MetricsCSV(CSVLogger):
             self._experiment = MetricsWriter(log_dir=self.log_dir)
         return self._experiment
 
+    def note(self, metrics: Mapping[str, Any], step: int) -> None:
+        """See `MetricsWriter.note`."""
+        writer = self.experiment
+        if isinstance(writer, MetricsWriter):
+            writer.note(metrics, step)
+
     def go_on_from(self, step: int) -> None:
         """A training begins or goes on at this step: what was written about later ones will be written again."""
         writer = self.experiment
@@ -122,6 +134,11 @@ class SavedMetrics(pl.Callback):
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        if trainer.is_global_zero:
-            for logger in trainer.loggers:
-                logger.save()
+        if not trainer.is_global_zero:
+            return
+        step = trainer.fit_loop.epoch_loop.batch_progress.current.ready - 1
+        for logger in trainer.loggers:
+            if isinstance(logger, MetricsCSV) and (step + 1) % trainer.log_every_n_steps == 0:
+                seen = {name: value for name, value in trainer.callback_metrics.items() if not name.startswith("val/")}
+                logger.note(seen | {"epoch": trainer.current_epoch}, step)
+            logger.save()
