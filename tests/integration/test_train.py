@@ -97,7 +97,14 @@ def interrupted(arguments, folder):
 
 
 def test_ctrl_c_saves_and_the_run_alone_is_enough_to_go_on(run, tmp_path):
-    arguments = ["train", "experiment=kdsr_student", "teacher=null", *TINY, "trainer.max_steps=150", "trainer.log_every_n_steps=1"]
+    arguments = [
+        "train",
+        "experiment=kdsr_student",
+        "teacher=null",
+        *TINY,
+        "trainer.max_steps=150",
+        "trainer.log_every_n_steps=1",
+    ]
     output, status = interrupted(arguments, tmp_path)
     assert status == 1
     folder = only(tmp_path, "runs/kdsr_student/*")
