@@ -257,3 +257,21 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_last_good_checkpoint(tmp_pat
         resumed.communicate()
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@pytest.mark.fault
+def test_ranks_end_when_the_first_is_killed(tmp_path):
+    process = train(tmp_path, *METHODS["plain"], *COMMON, "trainer=ddp_cpu", "trainer.max_steps=100000")
+    while not list(tmp_path.glob("runs/srresnet/*/checkpoints/last.ckpt")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    for _ in range(200):
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    pytest.fail("a rank trains on without the first")
