@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from realsr_mod.runtime.hydra_command import in_quotes, is_override
+from realsr_mod.runtime.overrides import in_quotes, is_override
 from realsr_mod.training.runs import LAST_CHECKPOINT, read_overrides, unfinished_run
 from realsr_mod.weights.locate import SUMMARY_NAME
 

@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 import realsr_mod
+from realsr_mod.runtime.config_errors import USER_ERRORS, explain
 from realsr_mod.runtime.devices import LIGHTNING_PRECISIONS, best_precision, describe
 from realsr_mod.runtime.files import write_json
-from realsr_mod.runtime.hydra_command import USER_ERRORS, explain
 from realsr_mod.training.checkpointing import AtomicCheckpointIO, TrainingInterrupted
 from realsr_mod.training.prerequisites import resolve_prerequisites
 from realsr_mod.training.resume import checkpoint_to_resume
