@@ -11,7 +11,7 @@ from torch import nn
 from realsr_mod.runtime.config import CONF_DIR
 from realsr_mod.runtime.door import TARGET, named_class
 from realsr_mod.runtime.folders import hold
-from realsr_mod.runtime.hydra_command import in_quotes, is_override
+from realsr_mod.runtime.overrides import in_quotes, is_override
 from realsr_mod.training.runs import last_checkpoint, read_overrides, unfinished_run, unfinished_sweep
 from realsr_mod.weights.locate import SUMMARY_NAME
 

@@ -20,10 +20,10 @@ from rich.table import Table
 from safetensors.torch import load_file
 
 import realsr_mod
+from realsr_mod.runtime.config_errors import USER_ERRORS, explain
 from realsr_mod.runtime.devices import LIGHTNING_PRECISIONS, best_precision, describe
 from realsr_mod.runtime.files import write_json
 from realsr_mod.runtime.folders import hold, let_go
-from realsr_mod.runtime.hydra_command import USER_ERRORS, explain
 from realsr_mod.runtime.processes import end_with_parent
 from realsr_mod.training.callbacks import Best
 from realsr_mod.training.checkpointing import CheckedCheckpointIO, ConfigInCheckpoint, TrainingInterrupted
