@@ -90,6 +90,11 @@ def keys(folder: str, choice: str) -> Mapping[str, Key]:
     return {path: _explained(key, found, targets) for path, key in found.items()}
 
 
+def target(folder: str, choice: str) -> str:
+    """The class or function that a choice is made by; empty if it is none that is made as a whole."""
+    return _inherited(folder, choice)[1].get("", "")
+
+
 def _inherited(folder: str, choice: str) -> tuple[dict[str, Key], dict[str, str]]:
     """The keys and targets of a file and of those in its `defaults`, in the order in which Hydra merges them."""
     file = conf_file(f"{folder}/{choice}")
