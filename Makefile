@@ -1,6 +1,7 @@
 # make demo   set up, then train a KDSR student on photos that come with the packages (minutes on a CPU)
 # make test   set up, then run the tests
 # make lint   check style        make format   apply it
+# make faults break things: kills, bombs, hostile files (minutes)
 # make docs   build the documentation into site/
 # make clean  remove what these commands made, except your trainings in runs/
 
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: help demo test lint format docs clean
+.PHONY: help demo test lint format faults docs clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -29,6 +30,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2
+
+faults: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 -m fault tests/faults
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
