@@ -9,7 +9,9 @@ import pytest
 from realsr_mod.runtime.reference import EXPERIMENT, choices
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted(path for path in ROOT.rglob("*.md") if not {".venv", "site", "runs", "docs"} & set(path.relative_to(ROOT).parts))
+FILES = sorted(
+    path for path in ROOT.rglob("*.md") if not {".venv", "site", "runs", "docs"} & set(path.relative_to(ROOT).parts)
+)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 
 

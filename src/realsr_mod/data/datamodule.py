@@ -11,7 +11,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.utilities import rank_zero_only, rank_zero_warn
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -252,7 +252,7 @@ class FolderDataModule(SRDataModule):
 
     def _files_in(self, root: str) -> list[ImageFile]:
         folder = Path(root).expanduser()
-        good = self.check(find_images(folder), self.min_side_px)
+        good = self.check(find_images(folder, rank_zero_warn), self.min_side_px)
         return [ImageFile(path.relative_to(folder).as_posix(), path) for path in good]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
@@ -15,6 +16,7 @@ from realsr_mod.runtime.overrides import in_quotes, is_override
 from realsr_mod.training.runs import last_checkpoint, read_overrides, unfinished_run, unfinished_sweep
 from realsr_mod.weights.locate import SUMMARY_NAME
 
+_PLAIN_REFERENCE = re.compile(r"\$\{\.*[\w.]+\}")  # to another key, which is looked at as well
 FIXED_WHEN_RESUMED = (
     "method", "scheduler", "network", "degradation", "seed", "scale", "trainer.max_steps", "pairs", "relation", "init",
 )  # fmt: skip
@@ -83,17 +85,54 @@ def check_foreign(run: Path, overrides: Sequence[str]) -> None:
     """
     advice = "if the run is yours, resume it by its own command and resume=auto"
     for item in overrides:
-        if not is_override(item) or item.lstrip("+~").startswith("hydra"):
+        if not _is_setting(item):
             raise ValueError(f"{run}: its record asks for {item!r:.100}, which is no setting of a training; {advice}")
-        group, _, choice = item.lstrip("+~").partition("=")
-        if (CONF_DIR / group.partition("@")[0]).is_dir() and (".." in choice or choice.strip("'\"").startswith("/")):
-            raise ValueError(f"{run}: its record takes {item!r:.100} from outside of this package's settings; {advice}")
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         cfg = OmegaConf.to_container(compose("train", overrides=list(overrides)), resolve=False)
-    known = conf_targets()
+    known, ours = conf_targets(), conf_texts()
     for target in named_targets(cfg):
         if target not in known and not _is_harmless(target, run):
             raise ValueError(f"{run}: its record names {target!r:.100}, which this package's settings do not; {advice}")
+    for text in texts(cfg):
+        if "${" in text and not _PLAIN_REFERENCE.fullmatch(text) and text not in ours:
+            raise ValueError(f"{run}: its record computes a value, {text!r:.100}; {advice}")
+    for text in texts([cfg.get("callbacks"), cfg.get("logger")]):  # which write files, and send figures away
+        if re.search(r"[/\\:]|\.\.", text) and text not in ours:
+            raise ValueError(f"{run}: its record writes to {text!r:.100}, outside of the run's folder; {advice}")
+
+
+def _is_setting(item: str) -> bool:
+    """Whether an override sets a value, or takes a choice of our own groups; neither a flag nor anything of Hydra's."""
+    if not is_override(item):
+        return False
+    override = OverridesParser.create().parse_override(item)
+    group, choice = override.key_or_group, item.partition("=")[2]
+    if (
+        override.is_sweep_override()
+        or group.split(".")[0].split("/")[0] == "hydra"
+        or "hydra" in (override.package or "")
+    ):
+        return False
+    return not ((CONF_DIR / group).is_dir() and (".." in choice or "/" in choice.strip("'\"[ ")[:1]))
+
+
+def conf_texts() -> frozenset[str]:
+    """Every text in the files of `conf/`, as it stands there."""
+    loaded = (OmegaConf.to_container(OmegaConf.load(path), resolve=False) for path in CONF_DIR.rglob("*.yaml"))
+    return frozenset(text for config in loaded for text in texts(config))
+
+
+def texts(config: object) -> Iterator[str]:
+    """Every text in a configuration, keys included, however deep."""
+    if isinstance(config, str):
+        yield config
+    elif isinstance(config, Mapping):
+        for key, value in config.items():
+            yield from texts(key)
+            yield from texts(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from texts(value)
 
 
 def conf_targets() -> frozenset[str]:

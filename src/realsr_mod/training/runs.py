@@ -4,18 +4,19 @@ A run folder holds `.hydra/` (its configuration), `checkpoints/`, `images/`, `me
 finished, `model/` and `summary.json`.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from realsr_mod.runtime.files import read_json
 from realsr_mod.runtime.folders import is_taken
 from realsr_mod.weights.locate import SUMMARY_NAME, skipping_damaged
 
 FAILURE_NAME = "failed.json"  # of a job in a sweep
 SWEEP_NAME, RANKING_NAME = "sweep.json", "ranking.json"  # what a sweep was started with, and its end
+_LARGEST_RECORD_BYTES = 100_000
 LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"
 
 
@@ -44,7 +45,7 @@ def unfinished_sweep(root: str | Path, overrides: Sequence[str]) -> Path | None:
     for record in Path(root).glob(f"sweeps/*/{SWEEP_NAME}"):
         sweep = record.parent
         with skipping_damaged(sweep):
-            same = sorted(json.loads(record.read_text("utf-8"))["overrides"]) == sorted(overrides)
+            same = sorted(read_json(record)["overrides"]) == sorted(overrides)
             if same and not (sweep / RANKING_NAME).exists() and not is_taken(sweep):
                 found.append(sweep)
     return max(found, key=lambda sweep: (sweep / SWEEP_NAME).stat().st_mtime, default=None)
@@ -69,6 +70,8 @@ def read_overrides(run: Path) -> list[str]:
     path = run / ".hydra" / "overrides.yaml"
     if not path.is_file():
         raise FileNotFoundError(f"{run}: no run here ({path} is missing); give a folder that a training has made")
+    if path.stat().st_size > _LARGEST_RECORD_BYTES:
+        raise ValueError(f"{path}: {path.stat().st_size / 1e6:.1f} MB, a record has a few lines; it cannot be resumed")
     try:
         items = yaml.safe_load(path.read_text("utf-8"))
     except (ValueError, yaml.YAMLError, RecursionError) as error:
@@ -84,9 +87,9 @@ def read_summary(run: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{run}: no finished training here ({SUMMARY_NAME} is missing); give its run folder")
     try:
-        summary = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not JSON ({error}); the run's record is damaged") from error
+        summary = read_json(path)
+    except ValueError as error:
+        raise ValueError(f"{error}; the run's record is damaged") from error
     if not isinstance(summary, dict):
         raise ValueError(f"{path}: a {type(summary).__name__}, expected a mapping; the run's record is damaged")
     return summary

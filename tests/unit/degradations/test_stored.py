@@ -73,7 +73,7 @@ def test_own_file_is_read_with_the_scale_filled_in(tmp_path):
         ("kernel_size: 7", "needs the key _target_"),
         ("- 1", "needs the key _target_"),
         ("a: [", "not a configuration that can be read"),
-        ("_target_: x\ny: ${nowhere}", "not a configuration that can be read"),
+        ("_target_: x\ny: ${nowhere}", "nothing but .*scale.* is filled in"),
     ],
 )
 def test_file_that_is_no_configuration_is_named(text, message, tmp_path):
