@@ -1,6 +1,6 @@
 # make demo   set up, then train a KDSR student on photos that come with the packages (minutes on a CPU)
 # make test   set up, then run the tests
-# make lint   check style        make format   apply it
+# make lint   check style, imports and types        make format   apply the style
 # make clean  remove what these commands made, except your trainings in runs/
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -32,11 +32,13 @@ test: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -117,7 +117,8 @@ def read_summary(run: Path) -> dict[str, Any]:
     path = run / SUMMARY_NAME
     if not path.is_file():
         raise FileNotFoundError(f"{run}: no finished training here ({SUMMARY_NAME} is missing); give its run folder")
-    return json.loads(path.read_text())
+    summary: dict[str, Any] = json.loads(path.read_text())
+    return summary
 
 
 def write_card(name: str) -> None:

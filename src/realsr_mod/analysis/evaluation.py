@@ -50,7 +50,7 @@ def evaluate(cfg: DictConfig) -> float:
     show(cfg, network, summary)
     write_json(output, {**circumstances(cfg, precision, device), "summary": summary, "images": results})
     print(f"written to {output}")
-    return next(row["psnr_y"] for row in summary if row["set"] == "all")
+    return float(next(row["psnr_y"] for row in summary if row["set"] == "all"))
 
 
 def output_file(cfg: DictConfig) -> Path:
@@ -79,7 +79,7 @@ def circumstances(cfg: DictConfig, precision: str, device: torch.device) -> dict
     return {
         "model": str(cfg.model),
         "sha256": read_config(cfg.model).get("sha256") if released else None,
-        "protocol": HydraConfig.get().runtime.choices.protocol,
+        "protocol": HydraConfig.get().runtime.choices["protocol"],
         "scale": cfg.scale,
         "precision": precision,
         "device": str(device),

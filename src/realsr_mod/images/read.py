@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from realsr_mod.images.formats import (
     CMYK,
@@ -142,7 +143,9 @@ def image_size(path: Path | str) -> tuple[int, int]:
         with without_pixel_limit(), Image.open(path, formats=PILLOW_FORMATS) as image:
             turned = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
             # Some versions of Pillow swap a TIFF's sides already, hence the tags.
-            width, height = (image.tag_v2[tag] for tag in (WIDTH, HEIGHT)) if image.format == "TIFF" else image.size
+            width, height = (
+                (image.tag_v2[tag] for tag in (WIDTH, HEIGHT)) if isinstance(image, TiffImageFile) else image.size
+            )
     except UnidentifiedImageError:  # Pillow does not know every TIFF that others read
         height, width = read_image(path, max_pixels=None).pixels_HWC.shape[:2]
         return height, width
@@ -268,7 +271,8 @@ def as_integers(pixels_HWC: np.ndarray, name: str) -> np.ndarray:
             f"its float pixels run from {low:g} to {high:g}, expected 0 to 1; scale them, or save it with 16 or 8 bits "
             "a channel",
         )
-    return np.round(np.clip(pixels_HWC, 0, 1) * 65535.0).astype(np.uint16)
+    levels: np.ndarray = np.round(np.clip(pixels_HWC, 0, 1) * 65535.0).astype(np.uint16)
+    return levels
 
 
 def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:

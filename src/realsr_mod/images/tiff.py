@@ -7,11 +7,13 @@ import io
 import math
 import zlib
 from collections.abc import Callable
+from typing import TypeGuard
 
 import cv2
 import numpy as np
 import tifffile
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from realsr_mod.images.formats import (
     BITS_PER_SAMPLE,
@@ -45,16 +47,16 @@ def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return UPRIGHT[orientation](pixels) if orientation in UPRIGHT else pixels
 
 
-def is_deep_tiff(image: Image.Image) -> bool:
+def is_deep_tiff(image: Image.Image) -> TypeGuard[TiffImageFile]:
     """Whether it is a TIFF of more than 8 bits a channel."""
-    return image.format == "TIFF" and max(image.tag_v2.get(BITS_PER_SAMPLE, (1,))) > 8
+    return isinstance(image, TiffImageFile) and max(image.tag_v2.get(BITS_PER_SAMPLE, (1,))) > 8
 
 
 def decode_by_opencv(content: bytes) -> np.ndarray:
     """What OpenCV makes of a file's content: (H, W, 1..4), colors in RGB(A) order."""
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
-        raise Image.UnidentifiedImageError
+        raise UnidentifiedImageError
     return pixels[:, :, None] if pixels.ndim == 2 else pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]]
 
 
@@ -75,7 +77,7 @@ def decode_tiff(content: bytes, check_size: Callable[[int, int], None] = lambda 
     try:
         file = tifffile.TiffFile(io.BytesIO(content))
     except tifffile.TiffFileError as error:
-        raise Image.UnidentifiedImageError(str(error)) from error
+        raise UnidentifiedImageError(str(error)) from error
     with file:
         page = file.pages.first
         check_size(page.imagewidth, page.imagelength)
@@ -122,9 +124,10 @@ def _decode_by_tifffile(page: tifffile.TiffPage) -> np.ndarray:
 
 def _check_inflated_size(page: tifffile.TiffPage) -> None:
     """Refuse what would unpack to more than its header says: tifffile unpacks to the end, however large."""
+    assert page.dtype is not None, "of 16 bits or more"
     expected = math.prod(page.chunks) * page.dtype.itemsize
     for data, _ in page.parent.filehandle.read_segments(page.dataoffsets, page.databytecounts):
-        if data is not None and len(zlib.decompressobj().decompress(data, expected + 1)) > expected:
+        if isinstance(data, bytes) and len(zlib.decompressobj().decompress(data, expected + 1)) > expected:
             raise ValueError(f"a part unpacks to more than the {expected} bytes that the header says")
 
 

@@ -8,9 +8,11 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, RichProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+from torch import Tensor
 
 from realsr_mod.data.batch import SRBatch
 from realsr_mod.images.grid import comparison_grid
+from realsr_mod.methods.base import RestorationModule
 
 
 class AveragedWeights(EMAWeightAveraging):
@@ -28,17 +30,20 @@ class KeepBest(Callback):
     """
 
     def __init__(self) -> None:
-        self.psnr_y, self.weights = float("-inf"), {}
+        self.psnr_y = float("-inf")
+        self.weights: dict[str, Tensor] = {}
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking and self.weights:
             return  # a resumed training
+        assert isinstance(pl_module, RestorationModule), "others have no PSNR"
         psnr_y = float(pl_module.psnr_y.compute())
         if trainer.state.fn == "fit" and psnr_y > self.psnr_y:
             self.psnr_y = psnr_y
             self.weights = {name: tensor.clone() for name, tensor in pl_module.network.state_dict().items()}
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, RestorationModule), "others have no PSNR"
         pl_module.network.load_state_dict(self.weights)
 
     def state_dict(self) -> dict[str, Any]:
@@ -83,8 +88,10 @@ class LineProgress(Callback):
 class StepBar(RichProgressBar):
     """A bar over the steps of the whole training, which is one epoch."""
 
-    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, str]:
-        return shown_metrics(trainer)
+    def get_metrics(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        return {**shown_metrics(trainer)}
 
     def _get_train_description(self, current_epoch: int) -> str:
         return "training"
@@ -112,7 +119,7 @@ class ImageGrid(Callback):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: dict[str, Any],
+        outputs: Any,
         batch: SRBatch,
         batch_idx: int,
         dataloader_idx: int = 0,
@@ -126,6 +133,7 @@ class ImageGrid(Callback):
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not self._rows:
             return
+        assert isinstance(pl_module, RestorationModule), "others make no images"
         grid = comparison_grid(self._rows, pl_module.network.scale, self.crop_px)
         self._rows = []
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from hydra import compose, initialize_config_dir
@@ -58,6 +59,6 @@ def _train(cfg: DictConfig) -> Path:
     )
     trainer.fit(module, data)
     folder = Path(tempfile.mkdtemp(prefix="realsr_mod_"))
-    network = OmegaConf.to_container(cfg.network, resolve=True)
+    network: Any = OmegaConf.to_container(cfg.network, resolve=True)
     save_model(module.network, folder, network, {"name": cfg.name})
     return folder

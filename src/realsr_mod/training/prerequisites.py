@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from realsr_mod.runtime.files import write_json
 from realsr_mod.training.runs import headline, read_summary
@@ -92,6 +92,6 @@ def wait_for(command: Sequence[str]) -> int:
             signal.signal(number, handler)
 
 
-def _select(cfg: DictConfig, key: str) -> Any:
+def _select(cfg: DictConfig | ListConfig, key: str) -> Any:
     value = OmegaConf.select(cfg, key)
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value

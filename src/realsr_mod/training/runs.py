@@ -35,7 +35,8 @@ def read_overrides(run: Path) -> list[str]:
     path = run / ".hydra" / "overrides.yaml"
     if not path.is_file():
         raise FileNotFoundError(f"{run}: no run here ({path} is missing); give a folder that a training has made")
-    return [item for item in OmegaConf.load(path) if not item.startswith("resume=")]
+    overrides = [str(item) for item in OmegaConf.load(path)]
+    return [item for item in overrides if not item.startswith("resume=")]
 
 
 def read_summary(run: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import platform
 import sys
 import time
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 import realsr_mod
+from realsr_mod.methods.base import TrainingModule
 from realsr_mod.runtime.devices import LIGHTNING_PRECISIONS, best_precision, describe
 from realsr_mod.runtime.files import write_json
 from realsr_mod.runtime.hydra_command import USER_ERRORS, explain
@@ -71,7 +73,7 @@ def train(cfg: DictConfig) -> float:
     if trainer.is_global_zero:
         summary = release(cfg, run, module, trainer, metrics)
         show(summary, run)
-    return metrics.get("val/psnr_y", metrics.get("val/accuracy"))
+    return metrics["val/psnr_y" if "val/psnr_y" in metrics else "val/accuracy"]
 
 
 def adopt_network(cfg: DictConfig) -> None:
@@ -105,7 +107,7 @@ def build_trainer(cfg: DictConfig, run: Path) -> pl.Trainer:
     metrics_csv = run / "metrics.csv"
     if metrics_csv.exists():  # the CSV logger would begin it anew; a resumed run keeps what came before
         metrics_csv.rename(run / f"metrics_before_{time.strftime('%Y-%m-%d_%H-%M-%S')}.csv")
-    return instantiate(
+    trainer: pl.Trainer = instantiate(
         cfg.trainer,
         precision=precision,
         val_check_interval=cfg.trainer.val_check_interval * cfg.trainer.accumulate_grad_batches,  # Lightning's: batches
@@ -116,17 +118,18 @@ def build_trainer(cfg: DictConfig, run: Path) -> pl.Trainer:
         use_distributed_sampler=False,
         default_root_dir=str(run),
     )
+    return trainer
 
 
 def release(
     cfg: DictConfig,
     run: Path,
-    module: pl.LightningModule,
+    module: TrainingModule,
     trainer: pl.Trainer,
-    metrics: dict[str, float],
+    metrics: Mapping[str, float],
 ) -> dict[str, Any]:
     """Write the model and `summary.json` into the run folder; returns the summary."""
-    resolved = OmegaConf.to_container(cfg, resolve=True)
+    resolved: Any = OmegaConf.to_container(cfg, resolve=True)
     degradation = resolved["degradation"] if trainer.datamodule.degradation is not None else None  # None: real pairs
     info = {"name": cfg.name, "method": resolved["method"]["_target_"], "degradation": degradation}
     seconds = next(callback for callback in trainer.callbacks if isinstance(callback, Timer)).time_elapsed()

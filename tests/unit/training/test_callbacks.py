@@ -1,14 +1,17 @@
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import torch
 from torch import nn
 
+from realsr_mod.methods.base import RestorationModule
 from realsr_mod.training.callbacks import KeepBest
 
 
 def validated(keeper, weight, psnr_y, fn="fit", sanity=False):
-    module = SimpleNamespace(network=nn.Linear(1, 1, bias=False), psnr_y=SimpleNamespace(compute=lambda: psnr_y))
+    network, metric = nn.Linear(1, 1, bias=False), SimpleNamespace(compute=lambda: psnr_y)
+    module = Mock(spec=RestorationModule, network=network, psnr_y=metric)
     nn.init.constant_(module.network.weight, weight)
     keeper.on_validation_epoch_end(SimpleNamespace(sanity_checking=sanity, state=SimpleNamespace(fn=fn)), module)
     return module
