@@ -34,7 +34,7 @@ def explore(cfg: DictConfig) -> Path:
         from realsr_mod.analysis.plots import study_figure
         from realsr_mod.analysis.report import write_report
     except ModuleNotFoundError as error:
-        if error.name not in ("bokeh", "matplotlib"):
+        if error.name not in ("bokeh", "jinja2", "markupsafe"):
             raise
         raise ValueError(NEEDS_EXTRA) from error
     folder = Path(cfg.output or HydraConfig.get().runtime.output_dir)
