@@ -1,14 +1,17 @@
 # make demo   set up, then train a KDSR student on photos that come with the packages (minutes on a CPU)
 # make test   set up, then run the tests
+# make test-hydra  run the tests of configurations and trainings under the newest Hydra 1.4, laid over the environment's
+#             own; what it calls deprecated is an error
 # make lint   check style, imports and types        make format   apply the style
 # make clean  remove what these commands made, except your trainings in runs/
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+HYDRA_NEXT := $(CURDIR)/build/hydra-next
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: help demo test lint format clean
+.PHONY: help demo test test-hydra lint format clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -28,6 +31,13 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2
+
+test-hydra: $(VENV)/.installed-dev
+	rm -rf $(HYDRA_NEXT)
+	$(BIN)/python -m pip install --quiet --target $(HYDRA_NEXT) "hydra-core>=1.4.0rc3,<1.5"
+	PYTHONPATH=$(HYDRA_NEXT) $(BIN)/python -c "import hydra; print('Hydra', hydra.__version__)"
+	PYTHONPATH=$(HYDRA_NEXT) HYDRA_DEPRECATION_WARNINGS_AS_ERRORS=1 $(BIN)/python -m pytest -n 2 \
+		tests/unit/test_configs.py tests/unit/runtime tests/integration/test_train.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

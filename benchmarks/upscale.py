@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
@@ -25,7 +24,7 @@ from realsr_mod.images.read import LoadedImage, read_image
 from realsr_mod.images.write import write_image
 from realsr_mod.inference.upscaler import Upscaler
 from realsr_mod.networks.base import SRNetwork
-from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.runtime.config import CONF_DIR, instantiate
 from realsr_mod.weights.release import load_restorer
 
 

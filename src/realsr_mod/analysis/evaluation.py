@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich import box
 from rich.console import Console
@@ -21,6 +20,7 @@ from realsr_mod.data.protocols import Case
 from realsr_mod.degradations.resize import resize
 from realsr_mod.metrics import psnr_y, ssim_y
 from realsr_mod.networks.base import SRNetwork
+from realsr_mod.runtime.config import instantiate
 from realsr_mod.runtime.devices import best_precision, describe, pick_device, pick_dtype
 from realsr_mod.runtime.files import write_json
 from realsr_mod.weights.locate import locate

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich import box
 from rich.console import Console
@@ -20,6 +19,7 @@ from realsr_mod.analysis.grid import DegradedImages
 from realsr_mod.analysis.study import Study, study
 from realsr_mod.analysis.taps import default_taps, tap_paths
 from realsr_mod.networks.base import EMBEDDING, Estimator
+from realsr_mod.runtime.config import instantiate
 from realsr_mod.runtime.devices import pick_device
 from realsr_mod.runtime.files import write_json
 from realsr_mod.weights.locate import finished_runs, locate

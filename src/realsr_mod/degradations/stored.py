@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException
-from hydra.utils import get_class, instantiate
+from hydra.utils import get_class
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from safetensors import SafetensorError, safe_open
@@ -20,7 +20,7 @@ from yaml import YAMLError
 
 from realsr_mod.degradations.base import Degradation, DegradationOp, Params
 from realsr_mod.degradations.random_resize import RandomResize
-from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.runtime.config import CONF_DIR, instantiate
 from realsr_mod.runtime.files import atomic_write
 from realsr_mod.runtime.rng import step_generator
 

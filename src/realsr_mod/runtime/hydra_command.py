@@ -7,13 +7,12 @@ import sys
 from collections.abc import Callable, Sequence
 
 import hydra
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import ConfigCompositionException, HydraException, InstantiationException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.runtime.config import CONF_DIR, MAIN_OPTIONS, compose
 
 USER_ERRORS = (ValueError, OSError, HydraException, OmegaConfBaseException)
 
@@ -32,7 +31,7 @@ def run_command(
     try:
         if "LOCAL_RANK" not in os.environ:
             sys.argv[1:] = prepare([readable(argument) for argument in sys.argv[1:]])
-        hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name=config_name)(task)()
+        hydra.main(config_path=str(CONF_DIR), config_name=config_name, **MAIN_OPTIONS)(task)()
     except USER_ERRORS as error:
         if traceback_wanted:
             raise
@@ -75,7 +74,7 @@ def explain(error: BaseException, config_name: str = "train", arguments: Sequenc
     if experiment:
         return f"there is no experiment '{experiment[1]}'; " + suggestion(experiment[1], experiments(), "experiments")
     if isinstance(error, ConfigCompositionException):
-        key = re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", message + str(error.__cause__))
+        key = re.search(r"Key '([^']+)' is not in struct.*\s+full_key: (\S+)", message + str(error.__cause__))
         if key:
             parent = key[2].rpartition(".")[0]
             known = known_keys(config_name, arguments, parent)
@@ -101,7 +100,6 @@ def experiments() -> list[str]:
 def known_keys(config_name: str, arguments: Sequence[str], parent: str) -> list[str]:
     """The keys under `parent` in the config that the group choices among `arguments` (data=folder …) make."""
     choices = [item for item in arguments if (CONF_DIR / item.split("=")[0]).is_dir() and "," not in item]  # no sweeps
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        cfg = compose(config_name, overrides=choices)
+    cfg = compose(config_name, choices)
     node = OmegaConf.select(cfg, parent) if parent else cfg
     return [str(key) for key in node] if OmegaConf.is_dict(node) else []

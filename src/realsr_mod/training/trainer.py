@@ -15,7 +15,6 @@ import torch
 from filelock import Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Timer
 from rich.console import Console
@@ -23,6 +22,7 @@ from rich.table import Table
 
 import realsr_mod
 from realsr_mod.methods.base import TrainingModule
+from realsr_mod.runtime.config import instantiate
 from realsr_mod.runtime.devices import LIGHTNING_PRECISIONS, best_precision, describe
 from realsr_mod.runtime.files import write_json
 from realsr_mod.runtime.hydra_command import USER_ERRORS, explain

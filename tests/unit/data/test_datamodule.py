@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 import pytorch_lightning as pl
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from realsr_mod.data.datamodule import EmbeddedDataModule, FolderDataModule, PairedDataModule
 from realsr_mod.degradations.base import Degradation
 from realsr_mod.degradations.classic import Bicubic, ClassicDegradation
+from realsr_mod.runtime.config import instantiate
 from realsr_mod.runtime.rng import step_generator
 
 CONF = Path(__file__).parents[3] / "conf" / "data"
