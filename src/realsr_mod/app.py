@@ -89,7 +89,8 @@ def offered_models(given: list[str], runs: Path) -> "list[ModelLocation]":
     from realsr_mod.weights.catalog import entries
     from realsr_mod.weights.locate import locate, upscaling_runs
 
-    found = [locate(model) for model in (*given, *(entry.folder for entry in entries()), *upscaling_runs(runs))]
+    models: list[str | Path] = [*given, *(entry.folder for entry in entries()), *upscaling_runs(runs)]
+    found = [locate(model) for model in models]
     by_place: dict[Path, ModelLocation] = {}
     for location in found:
         by_place.setdefault(location.weights.resolve(), location)

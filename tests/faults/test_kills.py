@@ -236,11 +236,10 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_last_good_checkpoint(tmp_pat
         while not list(disk.glob("runs/srresnet/*/checkpoints/last.previous.ckpt")):
             assert process.poll() is None
             time.sleep(0.02)
-        with (disk / "ballast").open("wb") as ballast:
+        with (disk / "ballast").open("wb", buffering=0) as ballast:
             try:
                 while True:
                     ballast.write(b"x" * 1000)
-                    ballast.flush()
             except OSError:
                 pass
         output = process.communicate(timeout=60)[0]

@@ -138,13 +138,10 @@ def test_two_processes_validate_as_one(run, tmp_path):
     run("train", "experiment=kdsr_student", *TINY, *warmup, "trainer=ddp_cpu", "trainer.max_steps=2")
     folder = only(tmp_path, "runs/kdsr_student/*")
     two = json.loads((folder / "summary.json").read_text())
-    from hydra import compose, initialize_config_dir
-    from hydra.utils import instantiate
 
-    from realsr_mod.runtime.config import CONF_DIR
+    from realsr_mod.runtime.compose import compose, instantiate
 
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        data = instantiate(compose("train", overrides=TINY).data)
+    data = instantiate(compose("train", TINY).data)
     data.setup()
     network, psnr = load_model(folder), []
     from realsr_mod.metrics import psnr_y

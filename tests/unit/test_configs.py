@@ -2,19 +2,16 @@
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from realsr_mod.data.datamodule import SRDataModule
 from realsr_mod.networks.base import Estimator
-from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.runtime.compose import compose, instantiate
 from realsr_mod.runtime.reference import choices
 
 
 def compose_train(*overrides):
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        return compose("train", overrides=list(overrides))
+    return compose("train", list(overrides))
 
 
 def missing_keys(node, path=""):
@@ -47,8 +44,7 @@ def test_experiment_builds(experiment):
 
 @pytest.mark.parametrize("name", choices("protocol"))
 def test_protocol_builds(name):
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        cfg = compose("evaluate", overrides=[f"protocol={name}", "data.root=somewhere"])
+    cfg = compose("evaluate", [f"protocol={name}", "data.root=somewhere"])
     assert instantiate(cfg.protocol).scale == 4
 
 

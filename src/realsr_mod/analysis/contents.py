@@ -59,7 +59,8 @@ def load_contents(
     crops, names, sources = [], [], []
     for source, path in enumerate(chosen):
         image = read_rgb(path, max_pixels)
-        corners = central_corners(*image.shape[:2], crop_px)[: count // len(chosen)]
+        height, width, _ = image.shape
+        corners = central_corners(height, width, crop_px)[: count // len(chosen)]
         for number, (top, left) in enumerate(corners, start=1):
             crops.append(np.ascontiguousarray(image[top : top + crop_px, left : left + crop_px]))
             names.append(path.name if len(corners) == 1 else f"{path.name} ({number})")

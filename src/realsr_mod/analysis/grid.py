@@ -134,7 +134,8 @@ class DegradedImages:
     @property
     def source_N(self) -> np.ndarray:
         """The photo that each image was cut out of."""
-        return self.contents.source_M[self.content_N]
+        source_N: np.ndarray = self.contents.source_M[self.content_N]
+        return source_N
 
     @property
     def clean(self) -> int | None:

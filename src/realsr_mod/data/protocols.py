@@ -4,15 +4,16 @@ Legend: images are (1, 3, H, W), RGB in [0, 1].
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from realsr_mod.data.pairs import find_pairs
-from realsr_mod.degradations.base import Degradation
+from realsr_mod.degradations.base import Degradation, shape_of
 from realsr_mod.degradations.classic import Bicubic, ClassicDegradation
 from realsr_mod.images.bounds import MAX_PIXELS
 from realsr_mod.images.find import find_images
@@ -58,7 +59,11 @@ class FixedClassic:
     """
 
     def __init__(
-        self, scale: int, blurs: Sequence[dict], noise_sigmas_255: Sequence[float] = (0.0,), kernel_size: int = 21
+        self,
+        scale: int,
+        blurs: Sequence[Mapping[str, Any]],
+        noise_sigmas_255: Sequence[float] = (0.0,),
+        kernel_size: int = 21,
     ) -> None:
         self.scale = scale
         self.kernel_size = kernel_size
@@ -119,7 +124,7 @@ class Seeded:
             hr = self.degradation.target(image)
             name = path.relative_to(Path(root).expanduser()).as_posix()
             for seed in self.seeds:
-                params = self.degradation.sample(tuple(image.shape), image_generator(seed, name))
+                params = self.degradation.sample(shape_of(image), image_generator(seed, name))
                 yield Case(f"seed {seed}", name, self.degradation(image, params), hr)
 
     def count(self, root: str | Path) -> int:

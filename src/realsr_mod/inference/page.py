@@ -48,7 +48,7 @@ CSS = """
 """
 
 
-def plainly(handler: Callable) -> Callable:
+def plainly(handler: Callable[..., Any]) -> Callable[..., Any]:
     """Show the user what is wrong in a sentence; what is not the user's doing goes to the server's log."""
 
     @wraps(handler)
@@ -79,20 +79,20 @@ class Handlers:
         self.folder = Path(self._temporary.name)
         self.examples = example_images(self.folder)
 
-    def open_file(self, path: str, model: str) -> list:
+    def open_file(self, path: str, model: str) -> list[Any]:
         photo = self.studio.open(Path(path).read_bytes(), Path(path).name, model)
         return [photo, *self._sliders(photo, model)]
 
-    def open_example(self, model: str, event: gr.SelectData) -> list:
+    def open_example(self, model: str, event: gr.SelectData) -> list[Any]:
         return self.open_file(str(self.examples[event.index]), model)
 
-    def estimate_again(self, photo: OpenedImage | None, model: str) -> list:
+    def estimate_again(self, photo: OpenedImage | None, model: str) -> list[Any]:
         """After another model was chosen, or to undo what the sliders were moved to."""
         if photo is not None:
             photo = self.studio.reopened(photo, model)
         return [photo, *self._sliders(photo, model)]
 
-    def _sliders(self, photo: OpenedImage | None, model: str) -> list:
+    def _sliders(self, photo: OpenedImage | None, model: str) -> list[Any]:
         """The sliders that the model has, at what it estimates, and the button that brings them back there."""
         upscaler = self.studio.upscaler(model)
         degrees = photo.degrees(upscaler) if photo else {}
@@ -101,7 +101,7 @@ class Handlers:
         ]
         return [*sliders, gr.Button(visible=bool(upscaler.sliders))]
 
-    def upscale(self, photo: OpenedImage | None, model: str, *values: float) -> list:
+    def upscale(self, photo: OpenedImage | None, model: str, *values: float) -> list[Any]:
         if photo is None:
             return [gr.skip(), gr.skip(), gr.skip()]
         upscaler = self.studio.upscaler(model)
@@ -128,7 +128,8 @@ def build_page(studio: Studio) -> gr.Blocks:
     """Lay the page out and wire it up; `studio` does the work."""
     handlers = Handlers(studio)
     has_sliders = studio.upscaler(studio.names[0]).sliders
-    with gr.Blocks(title="realsr_mod", analytics_enabled=False, delete_cache=(600, FORGET_AFTER_S)) as page:
+    page = gr.Blocks(title="realsr_mod", analytics_enabled=False, delete_cache=(600, FORGET_AFTER_S))
+    with page:
         photo = gr.State(None, time_to_live=FORGET_AFTER_S)
         gr.Markdown(
             "# Better photos\nDrop a small, blurry or noisy photo, or pick an example; get it larger and cleaner.",
@@ -192,4 +193,5 @@ def build_page(studio: Studio) -> gr.Blocks:
             event.success(plainly(handlers.upscale), inputs, result, show_progress_on=[view])
         for slider in sliders:
             slider.release(plainly(handlers.upscale), inputs, result, show_progress_on=[view])
-    return page.queue(max_size=16, default_concurrency_limit=1)
+    page.queue(max_size=16, default_concurrency_limit=1)
+    return page

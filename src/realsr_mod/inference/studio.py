@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Unpack
 
 import cv2
 import numpy as np
@@ -15,7 +16,8 @@ from realsr_mod.images.read import LoadedImage, decode_image
 from realsr_mod.images.sandbox import decode_apart
 from realsr_mod.images.write import fit_format, write_image
 from realsr_mod.inference.compare import same_size_previews
-from realsr_mod.inference.upscaler import Upscaler
+from realsr_mod.inference.tiling import unwatched
+from realsr_mod.inference.upscaler import Upscaler, UpscalerSettings
 from realsr_mod.weights.locate import Model, ModelLocation, locate
 
 PREVIEW_SIDE_PX = 1600
@@ -44,7 +46,7 @@ class Studio:
         settings: for `Upscaler`.
     """
 
-    def __init__(self, models: Sequence[Model], max_pixels: int, **settings: object) -> None:
+    def __init__(self, models: Sequence[Model], max_pixels: int, **settings: Unpack[UpscalerSettings]) -> None:
         if not models:
             raise ValueError("no model to show; train one (python -m realsr_mod.train) or give --model")
         self.models = _named([locate(model) for model in models])
@@ -78,7 +80,7 @@ class Studio:
         Returns its path and two 8-bit RGB previews of one size: before (enlarged bicubically) and after.
         """
         upscaler = self.upscaler(model)
-        result = upscaler(photo.image, embedding=photo.embedding, **degrees)
+        result = upscaler(photo.image, embedding=photo.embedding, on_tile=unwatched, **degrees)
         folder.mkdir(exist_ok=True)  # it may have been taken for an old one while a large photo was upscaled
         path = folder / f"{Path(photo.name).stem}_x{upscaler.scale}.png"
         write_image(path, fit_format(result, "png"))

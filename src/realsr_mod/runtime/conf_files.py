@@ -88,7 +88,7 @@ def read(path: Path) -> ConfFile:
     if not isinstance(node, yaml.MappingNode):
         return ConfFile(header, (), {}, {})
     reader = _Reader(lines, first)
-    listed = next((value.value for key, value in node.value if key.value == "defaults"), [])
+    listed: list[yaml.Node] = next((value.value for key, value in node.value if key.value == "defaults"), [])
     keys = {key.path: key for key in reader.keys(node)}
     return ConfFile(header, tuple(map(reader.default, listed)), keys, dict(_targets(node)))
 
@@ -141,7 +141,7 @@ class _Reader:
     def sentence(self, key_node: yaml.Node, value_node: yaml.Node) -> str:
         """The comment behind the key or its value, else the comment lines above the key; one line, or nothing."""
         marks = [key_node.end_mark]
-        if isinstance(value_node, yaml.ScalarNode) or value_node.flow_style:
+        if isinstance(value_node, yaml.ScalarNode) or getattr(value_node, "flow_style", False):
             marks.append(value_node.end_mark)
         for mark in marks:
             behind = re.match(r":?\s+#\s*(.*)", self.lines[mark.line][mark.column :])

@@ -3,17 +3,17 @@
 import re
 from collections.abc import Sequence
 
-from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException, HydraException, InstantiationException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from realsr_mod.runtime import reference
+from realsr_mod.runtime.compose import compose
 from realsr_mod.runtime.config import CONF_DIR
 from realsr_mod.runtime.errors import USER_ERRORS as WITHOUT_HYDRA
 from realsr_mod.runtime.errors import suggestion
 
-USER_ERRORS = (*WITHOUT_HYDRA, HydraException, OmegaConfBaseException)
+USER_ERRORS: tuple[type[Exception], ...] = (*WITHOUT_HYDRA, HydraException, OmegaConfBaseException)
 
 
 def explain(error: BaseException, config_name: str = "train", arguments: Sequence[str] = ()) -> str:
@@ -27,8 +27,8 @@ def explain(error: BaseException, config_name: str = "train", arguments: Sequenc
         return f"{key} is needed and has no default; give {key}=..."
     experiment = re.search(r"Could not find 'experiment/([^']+)'", message)
     if experiment:
-        known = reference.choices(reference.EXPERIMENT)
-        return f"there is no experiment '{experiment[1]}'; " + suggestion(experiment[1], known, "experiments")
+        experiments = reference.choices(reference.EXPERIMENT)
+        return f"there is no experiment '{experiment[1]}'; " + suggestion(experiment[1], experiments, "experiments")
     if isinstance(error, ConfigCompositionException):
         key = re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", message + str(error.__cause__))
         if key:
@@ -44,7 +44,6 @@ def explain(error: BaseException, config_name: str = "train", arguments: Sequenc
 def known_keys(config_name: str, arguments: Sequence[str], parent: str) -> list[str]:
     """The keys under `parent` in the config that the group choices among `arguments` (data=folder …) make."""
     choices = [item for item in arguments if (CONF_DIR / item.split("=")[0]).is_dir() and "," not in item]  # no sweeps
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        cfg = compose(config_name, overrides=choices)
+    cfg = compose(config_name, choices)
     node = OmegaConf.select(cfg, parent) if parent else cfg
     return [str(key) for key in node] if OmegaConf.is_dict(node) else []

@@ -34,6 +34,7 @@ def run_command(
     import hydra
     from omegaconf import OmegaConf
 
+    from realsr_mod.runtime.compose import MAIN_OPTIONS
     from realsr_mod.runtime.config_errors import USER_ERRORS, explain
     from realsr_mod.runtime.folders import new_folder
     from realsr_mod.runtime.overrides import readable
@@ -45,7 +46,7 @@ def run_command(
         if "LOCAL_RANK" not in os.environ:
             sys.argv[1:] = prepare([readable(argument) for argument in sys.argv[1:]])
         OmegaConf.register_new_resolver("new_folder", new_folder, use_cache=True, replace=True)
-        hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name=config_name)(task)()
+        hydra.main(config_path=str(CONF_DIR), config_name=config_name, **MAIN_OPTIONS)(task)()
     except USER_ERRORS as error:
         if traceback_wanted:
             raise

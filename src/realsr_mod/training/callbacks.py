@@ -14,6 +14,7 @@ from torch import Tensor
 
 from realsr_mod.data.batch import SRBatch
 from realsr_mod.images.grid import comparison_grid
+from realsr_mod.methods.base import RestorationModule
 from realsr_mod.runtime.files import atomic_write
 
 
@@ -69,7 +70,7 @@ class Best(Callback):
 def validated_weights(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Tensor]:
     """The network's weights that a validation has just measured: the averaged ones, where weights are averaged."""
     averaged = [callback for callback in trainer.callbacks if isinstance(callback, AveragedWeights)]
-    module = averaged[0].averaged(pl_module) if averaged else pl_module
+    module: Any = averaged[0].averaged(pl_module) if averaged else pl_module
     state: dict[str, Tensor] = module.network.state_dict()
     return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
 
@@ -109,8 +110,10 @@ class LineProgress(Callback):
 class StepBar(RichProgressBar):
     """A bar over the steps of the whole training, which is one epoch."""
 
-    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, str]:
-        return shown_metrics(trainer)
+    def get_metrics(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        return {**shown_metrics(trainer)}
 
     def _get_train_description(self, current_epoch: int) -> str:
         return "training"
@@ -138,7 +141,7 @@ class ImageGrid(Callback):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: dict[str, Any],
+        outputs: Any,
         batch: SRBatch,
         batch_idx: int,
         dataloader_idx: int = 0,
@@ -152,6 +155,7 @@ class ImageGrid(Callback):
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not self._rows:
             return
+        assert isinstance(pl_module, RestorationModule), "others make no images"
         grid = comparison_grid(self._rows, pl_module.network.scale, self.crop_px)
         self._rows = []
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -63,6 +63,11 @@ class MetricsWriter(ExperimentWriter):
         self.log_metrics(metrics, step)
         self._noted_step = step
 
+    def validated_at(self, step: int) -> bool:
+        """Whether a row of this step has figures of a validation."""
+        rows = [row for row in (*self._rows, *self.metrics) if int(row["step"]) == step]
+        return any(name.startswith("val/") for row in rows for name in _measured(row))
+
     def save(self) -> None:
         """Append; where columns are new or rows went, write the file anew, whole."""
         if not self.metrics and not self._file_differs:
@@ -122,6 +127,12 @@ class MetricsCSV(CSVLogger):
             writer.forget_from(step)
 
 
+    def validated_at(self, step: int) -> bool:
+        """See `MetricsWriter.validated_at`; true in processes that write nothing."""
+        writer = self.experiment
+        return not isinstance(writer, MetricsWriter) or writer.validated_at(step)
+
+
 class SavedMetrics(pl.Callback):
     """Has `metrics.csv` on the disk before each checkpoint, and in agreement with the one that a run goes on from."""
 
@@ -130,6 +141,20 @@ class SavedMetrics(pl.Callback):
             for logger in trainer.loggers:
                 if isinstance(logger, MetricsCSV):
                     logger.go_on_from(trainer.global_step * trainer.accumulate_grad_batches)
+        if trainer.strategy.broadcast(self._lost_validation(trainer)):
+            trainer.validating = True
+            trainer.fit_loop.epoch_loop.val_loop.run()
+            trainer.training = True
+
+    def _lost_validation(self, trainer: pl.Trainer) -> bool:
+        """Whether the run was killed between its last checkpoint and the end of the validation that was due then.
+
+        Lightning takes that one for done.
+        """
+        step = trainer.global_step * trainer.accumulate_grad_batches
+        if step == 0 or not isinstance(trainer.val_check_batch, int) or step % trainer.val_check_batch:
+            return False
+        return not all(logger.validated_at(step - 1) for logger in trainer.loggers if isinstance(logger, MetricsCSV))
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from realsr_mod.runtime.files import write_json
 from realsr_mod.runtime.folders import is_taken
@@ -127,6 +127,6 @@ def _is_free(lock: FileLock) -> bool:
         return False
 
 
-def _select(cfg: DictConfig, key: str) -> Any:
+def _select(cfg: DictConfig | ListConfig, key: str) -> Any:
     value = OmegaConf.select(cfg, key)
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value

@@ -38,7 +38,7 @@ class Ranking(Callback):
             overrides = " ".join(read_overrides(failure_path.parent))
             failures[overrides] = json.loads(failure_path.read_text())["error"]
         common = set.intersection(*(set(job["overrides"]) for job in jobs)) if len(jobs) > 1 else set()
-        jobs.sort(key=lambda job: -job.get("psnr_y", job.get("accuracy")))
+        jobs.sort(key=lambda job: -float(job["psnr_y"] if "psnr_y" in job else job["accuracy"]))
         write_json(folder / RANKING_NAME, jobs)
         table = Table(title=f"{len(jobs)} jobs, best first")
         restores = any("psnr_y" in job for job in jobs)

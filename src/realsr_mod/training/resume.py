@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from realsr_mod.runtime.compose import compose
 from realsr_mod.runtime.config import CONF_DIR
 from realsr_mod.runtime.door import TARGET, named_class
 from realsr_mod.runtime.folders import hold
@@ -87,8 +88,7 @@ def check_foreign(run: Path, overrides: Sequence[str]) -> None:
     for item in overrides:
         if not _is_setting(item):
             raise ValueError(f"{run}: its record asks for {item!r:.100}, which is no setting of a training; {advice}")
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        cfg = OmegaConf.to_container(compose("train", overrides=list(overrides)), resolve=False)
+    cfg: Any = OmegaConf.to_container(compose("train", list(overrides)), resolve=False)
     known, ours = conf_targets(), conf_texts()
     for target in named_targets(cfg):
         if target not in known and not _is_harmless(target, run):

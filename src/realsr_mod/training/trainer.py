@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import pytorch_lightning as pl
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Timer
 from rich.console import Console
@@ -20,6 +20,8 @@ from rich.table import Table
 from safetensors.torch import load_file
 
 import realsr_mod
+from realsr_mod.methods.base import TrainingModule
+from realsr_mod.runtime.compose import instantiate
 from realsr_mod.runtime.config_errors import USER_ERRORS, explain
 from realsr_mod.runtime.devices import LIGHTNING_PRECISIONS, best_precision, describe
 from realsr_mod.runtime.files import write_json
@@ -59,7 +61,7 @@ def job_of_sweep(cfg: DictConfig, run: Path) -> float:
     if cfg.resume == "auto" and (run / SUMMARY_NAME).is_file():
         summary = read_summary(run)
         print(f"{_shown(run)} has finished: {headline(summary)}", flush=True)
-        return float(summary.get("psnr_y", summary.get("accuracy")))
+        return float(summary["psnr_y"] if "psnr_y" in summary else summary["accuracy"])
     (run / FAILURE_NAME).unlink(missing_ok=True)
     try:
         return train(cfg, run)
@@ -87,7 +89,7 @@ def train(cfg: DictConfig, run: Path) -> float:
     if trainer.is_global_zero:
         summary = release(cfg, run, module, trainer, metrics, other)
         show(summary, run)
-    return metrics.get("val/psnr_y", metrics.get("val/accuracy"))
+    return metrics["val/psnr_y" if "val/psnr_y" in metrics else "val/accuracy"]
 
 
 def adopt_network(cfg: DictConfig) -> None:
@@ -118,7 +120,7 @@ def build_trainer(cfg: DictConfig, run: Path) -> pl.Trainer:
     if cfg.trainer.precision == "auto":
         cfg.trainer.precision = best_precision(cfg.trainer.accelerator)
     precision = LIGHTNING_PRECISIONS.get(cfg.trainer.precision, cfg.trainer.precision)  # Lightning's words will do too
-    return instantiate(
+    trainer: pl.Trainer = instantiate(
         cfg.trainer,
         precision=precision,
         val_check_interval=cfg.trainer.val_check_interval * cfg.trainer.accumulate_grad_batches,  # Lightning's: batches
@@ -134,9 +136,10 @@ def build_trainer(cfg: DictConfig, run: Path) -> pl.Trainer:
         use_distributed_sampler=False,
         default_root_dir=str(run),
     )
+    return trainer
 
 
-def choose_weights(cfg: DictConfig, module: pl.LightningModule, trainer: pl.Trainer) -> dict[str, torch.Tensor]:
+def choose_weights(cfg: DictConfig, module: TrainingModule, trainer: pl.Trainer) -> dict[str, torch.Tensor]:
     """Put the weights that `cfg.release` names into the network; returns the others, nothing if they are the same."""
     if cfg.release not in ("last", "best"):
         raise ValueError(f"release must be last or best, got {cfg.release!r}")
@@ -151,9 +154,9 @@ def choose_weights(cfg: DictConfig, module: pl.LightningModule, trainer: pl.Trai
 def release(
     cfg: DictConfig,
     run: Path,
-    module: pl.LightningModule,
+    module: TrainingModule,
     trainer: pl.Trainer,
-    metrics: dict[str, float],
+    metrics: Mapping[str, float],
     other: dict[str, torch.Tensor],
 ) -> dict[str, Any]:
     """Write the models and `summary.json` into the run folder; returns the summary.
@@ -161,7 +164,7 @@ def release(
     `model/` holds the weights that `cfg.release` names, the last ones or those that did best on validation; the others,
     if they are others, lie in `model_best/` or `model_last/`.
     """
-    resolved = OmegaConf.to_container(cfg, resolve=True)
+    resolved: Any = OmegaConf.to_container(cfg, resolve=True)
     degradation = resolved["degradation"] if trainer.datamodule.degradation is not None else None  # None: real pairs
     info = {"name": cfg.name, "method": resolved["method"]["_target_"], "degradation": degradation}
     seconds = next(callback for callback in trainer.callbacks if isinstance(callback, Timer)).time_elapsed()

@@ -8,14 +8,12 @@ from types import SimpleNamespace
 import pytest
 import pytorch_lightning as pl
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from realsr_mod.data.datamodule import EmbeddedDataModule, FolderDataModule, PairedDataModule
 from realsr_mod.degradations.base import Degradation
 from realsr_mod.degradations.classic import Bicubic, ClassicDegradation
-from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.runtime.compose import compose, instantiate
 from realsr_mod.runtime.rng import step_generator
 
 
@@ -318,8 +316,7 @@ def test_embedded_photos_make_batches():
 
 @pytest.mark.parametrize("name", ["embedded", "folder", "paired"])
 def test_the_config_builds_its_data_module(name, tmp_path):
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        config = compose("train", overrides=[f"data={name}", "seed=3", "degradation=bicubic"])
+    config = compose("train", [f"data={name}", "seed=3", "degradation=bicubic"])
     del config.callbacks, config.logger  # they ask Hydra for the run's folder
     for key in OmegaConf.missing_keys(config):
         OmegaConf.update(config, key, str(tmp_path))

@@ -1,9 +1,9 @@
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from realsr_mod.runtime import conf_files, reference
+from realsr_mod.runtime.compose import compose
 from realsr_mod.runtime.config import CONF_DIR
 from realsr_mod.runtime.signatures import annotation
 
@@ -103,8 +103,7 @@ def test_an_experiment_must_explain_what_it_brings(conf):
 
 @pytest.mark.parametrize(("folder", "choice"), CHOICES, ids=[f"{folder}/{choice}" for folder, choice in CHOICES])
 def test_values_are_those_that_hydra_composes(folder, choice):
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        composed = compose(f"{folder}/{choice}")[folder]
+    composed = compose(f"{folder}/{choice}")[folder]
     keys = {key.path: key for key in reference.keys(folder, choice).values() if not key.is_part}
     for path, key in keys.items():
         node = OmegaConf.create({"value": yaml.safe_load(key.value)})
@@ -125,8 +124,7 @@ def leaf_paths(node, prefix=""):
 
 
 def test_an_experiment_sets_what_hydra_composes():
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        composed = OmegaConf.to_container(compose("train", overrides=["experiment=zoo/mmrealsr"]))
+    composed = OmegaConf.to_container(compose("train", ["experiment=zoo/mmrealsr"]))
     values = dict(leaf_paths(composed))
     keys = [key for key in reference.set_keys("zoo/mmrealsr").values() if not key.is_part]
     assert len(keys) > 20
