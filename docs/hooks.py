@@ -14,6 +14,7 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "src"), str(Path(__file__).paren
 import reference_pages  # noqa: E402, after the paths are known
 
 ROOT = Path(__file__).parents[1]
+AT_THE_TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 PACKAGE = ROOT / "src" / "realsr_mod"
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")  # to files of the repository, not to other sites
 
@@ -22,14 +23,15 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Write the navigation: the overview, then what is known about the methods, then how to use and call things."""
     found = list(readmes())
     methods, zoo = ([uri for uri in found if f"/{folder}/" in uri] for folder in ("methods", "weights/zoo"))
-    others = [uri for uri in found if uri not in (*methods, *zoo, "README.md")]
+    others = [uri for uri in found if uri not in (*methods, *zoo, *AT_THE_TOP)]
     config.nav = [
-        {"Overview": "README.md"},
+        {"Overview": AT_THE_TOP[0]},
         {"Methods": methods},
         {"Trained networks": zoo},
         *([{"Inside": others}] if others else []),
         {"Configuration": [{"How it works": "configuration/index.md"}, *reference_pages.configuration()]},
         {"Python": [*reference_pages.api()]},
+        {"Project": [*AT_THE_TOP[1:]]},
     ]
     return config
 
@@ -47,8 +49,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def readmes() -> Iterator[str]:
-    """The README of the repository and those inside the package, as paths from the repository's top."""
-    yield "README.md"
+    """The pages of the repository's top and the READMEs inside the package, as paths from the top."""
+    yield from AT_THE_TOP
     for path in sorted(PACKAGE.rglob("README.md")):
         yield path.relative_to(ROOT).as_posix()
 
