@@ -126,7 +126,6 @@ class MetricsCSV(CSVLogger):
         if isinstance(writer, MetricsWriter):
             writer.forget_from(step)
 
-
     def validated_at(self, step: int) -> bool:
         """See `MetricsWriter.validated_at`; true in processes that write nothing."""
         writer = self.experiment

@@ -82,7 +82,9 @@ def train(cfg: DictConfig, run: Path) -> float:
     try:
         trainer.fit(module, datamodule, ckpt_path=checkpoint_to_resume(cfg, run), weights_only=True)
     except TrainingInterrupted as error:
-        report = f"\n{error}\ngo on with: python -m realsr_mod.train resume={_shown(run)}"
+        own = any(argument.startswith(("--config-dir", "-cd")) for argument in sys.argv)  # which `resume=RUN` refuses
+        how = "the same command and resume=auto" if own else f"python -m realsr_mod.train resume={_shown(run)}"
+        report = f"\n{error}\ngo on with: {how}"
         sys.exit(report if trainer.is_global_zero else 1)  # one of several processes says it
     other = choose_weights(cfg, module, trainer)
     metrics = trainer.validate(module, datamodule, verbose=False)[0]
@@ -216,7 +218,7 @@ def show(summary: dict[str, Any], run: Path) -> None:
         if summary["psnr_y"] < summary["bicubic_psnr_y"]:
             console.print(
                 f"below bicubic upscaling: train on, with start_from={_shown(run)} and more trainer.max_steps "
-                "(GANs trade PSNR for texture: there, judge by the pictures)",
+                "(GANs trade PSNR for texture: there, judge by the images)",
                 highlight=False, soft_wrap=True,
             )  # fmt: skip
     else:
