@@ -23,6 +23,9 @@ USED_WITHOUT_IMPORT = {
     "tensorboard": "Lightning's logger writes by it",
     "hatchling": "builds the wheel that a test installs",
     "import-linter": "a command of make lint",
+    "mkdocs": "a command of make docs",
+    "mkdocs-material": "its theme",
+    "mkdocstrings": "its plugin",
     "pytest-timeout": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
     "ruff": "a command of make lint",
@@ -64,7 +67,7 @@ def imports_below(folder: str) -> list[Import]:
 
 def foreign(imports: list[Import]) -> list[Import]:
     """The imports of other people's packages."""
-    neighbours = {path.stem for folder in ("tests", "benchmarks") for path in (ROOT / folder).glob("*.py")}
+    neighbours = {path.stem for folder in ("tests", "benchmarks") for path in (ROOT / folder).iterdir()}
     known = sys.stdlib_module_names | neighbours | {OURS}
     return [found for found in imports if found.module.partition(".")[0] not in known]
 
