@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 
@@ -33,8 +33,8 @@ def build(name: str) -> SRNetwork:
     """The network that `network=NAME` trains, at x4 with random weights; or a released model."""
     if not (CONF_DIR / "network" / f"{name}.yaml").is_file():
         return load_restorer(name)
-    config = OmegaConf.create({"scale": 4, "network": OmegaConf.load(CONF_DIR / "network" / f"{name}.yaml")})
-    return instantiate(config.network)
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        return instantiate(compose("train", overrides=[f"network={name}"]).network)
 
 
 def resident_bytes() -> int:

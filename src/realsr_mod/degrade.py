@@ -73,7 +73,7 @@ def degrade(
     from realsr_mod.inference.batch import plan
 
     with user_errors():
-        jobs = plan(photos, output)
+        jobs = plan(photos, output, say=lambda line: console.print(line, markup=False, highlight=False))
         recipe = prepare(degradation, scale, seed, params, int(max_megapixels * 1e6))
     failures = run(jobs, recipe, save_params)
     if failures:
@@ -120,11 +120,12 @@ def run(jobs: "list[Job]", recipe: Recipe, save_params: bool) -> dict[Path, str]
 
 def make_guard(jobs: "list[Job]") -> "Callable[[Path, Job], None]":
     """A function that raises a ValueError if a job's file at a path would replace a photo, or a file beside one."""
-    from realsr_mod.inference.batch import files_of, refuse_source
+    from realsr_mod.inference.batch import check_name, files_of, refuse_source
 
     photos, folders = files_of(jobs), {os.path.realpath(job.source.parent) for job in jobs}
 
     def guard(path: Path, job: "Job") -> None:
+        check_name(path)
         refuse_source(path, job, photos)
         if path.exists() and os.path.realpath(path.parent) in folders:
             raise ValueError(

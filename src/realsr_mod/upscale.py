@@ -98,7 +98,7 @@ def upscale(
     handler = RichHandler(console=console, show_time=False, show_path=False)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(message)s")
     with user_errors():
-        jobs = plan(photos, output, compare)
+        jobs = plan(photos, output, compare, say)
         upscaler = load(model, device=device, precision=precision.value, tile=tile, overlap=overlap)
         upscaler.check(outscale, blur=blur, noise=noise)
     settings = Settings(file_format.value, compare, overwrite, int(max_megapixels * 1e6))
@@ -113,6 +113,11 @@ def upscale(
         for outcome in failed:
             console.print(f"  {escape(str(outcome.job.source))}: {escape(outcome.failure)}")
         raise typer.Exit(1)
+
+
+def say(line: str) -> None:
+    """Print a line as it is."""
+    console.print(line, markup=False, highlight=False)
 
 
 def load(model: str | None, **settings: object) -> "Upscaler":

@@ -9,6 +9,7 @@ has changed a text in config.json.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,13 +17,14 @@ import typer
 from rich.console import Console
 
 from realsr_mod.runtime.errors import user_errors
-from realsr_mod.runtime.files import write_json
+from realsr_mod.runtime.files import read_json, write_json
 from realsr_mod.training.runs import read_overrides, read_summary
 from realsr_mod.weights import catalog
 from realsr_mod.weights.catalog import CONFIG_NAME, read_entry
 from realsr_mod.weights.locate import SUMMARY_NAME
 
 FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "seconds", "megapixels")
+METHOD = re.compile(r"realsr_mod\.methods\.\w+\.module\.\w+")
 NOT_REPEATED = ("data.root=", "runs_dir=", "resume=", "hydra.", "hydra/")  # where things lay on one machine
 
 console = Console(soft_wrap=True)
@@ -41,11 +43,17 @@ def add(
     """Copy a run's network into the zoo in half precision. Figures of an older one of that name are dropped."""
     import torch
 
+    from realsr_mod.weights.card import shown_degradation
     from realsr_mod.weights.release import load_restorer, read_config, save_model
 
     network, config = load_restorer(run), read_config(run)
-    if config["degradation"] is None:
+    if config.get("degradation") is None:
         raise ValueError(f"{run}: trained on real pairs; the card needs a degradation to draw its images under")
+    shown_degradation(config["degradation"], run)
+    if not METHOD.fullmatch(config.get("method", "")):
+        raise ValueError(
+            f"{run}: its method is {config.get('method')!r:.80}, expected realsr_mod.methods.NAME.module.CLASS"
+        )
     halved = network.half()
     if not all(torch.isfinite(value).all() for value in halved.state_dict().values()):
         raise ValueError(f"{run}: a weight exceeds 65504, where half precision ends; train with weight decay")
@@ -84,7 +92,9 @@ def measured(
 
 def measured_rows(path: Path, sha256: str) -> list[dict[str, Any]]:
     """The rows of an evaluation's summary. Raises ValueError if it was made with other weights than these."""
-    content = json.loads(path.read_text())
+    content = read_json(path)
+    if not isinstance(content, dict) or not {"model", "machine", "precision", "protocol", "summary"} <= content.keys():
+        raise ValueError(f"{path}: not what evaluate writes; give the file that its output= names")
     if content.get("sha256") != sha256:
         raise ValueError(f"{path}: measured on other weights, {content['model']}; evaluate the zoo's by their name")
     kept = ("set", "condition", "cases")

@@ -39,8 +39,9 @@ def evaluate(cfg: DictConfig) -> float:
     output = output_file(cfg)
     roots = list(cfg.data.root) if OmegaConf.is_list(cfg.data.root) else [cfg.data.root]
     results = []
+    max_pixels = int(cfg.data.max_megapixels * 1e6)
     for name, root in zip(set_names(roots), roots, strict=True):
-        for case in track(protocol.cases(root), description=name, total=protocol.count(root)):
+        for case in track(protocol.cases(root, max_pixels), description=name, total=protocol.count(root)):
             try:
                 figures = measure(network, case, device, dtype)
             except ValueError as error:

@@ -63,8 +63,8 @@ def study_models(cfg: DictConfig) -> list[Study]:
     device = pick_device(cfg.device)
     networks = {name: load_model(path, device) for name, path in named_models(cfg.model).items()}
     taps = {name: chosen_taps(network, cfg.taps) for name, network in networks.items()}
-    contents = load_contents(cfg.data.root, cfg.data.crop_px, cfg.data.count)
-    grid = instantiate(cfg.degradations)
+    contents = load_contents(cfg.data.root, cfg.data.crop_px, cfg.data.count, int(cfg.data.max_megapixels * 1e6))
+    grid = instantiate(cfg.conditions)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     images: dict[int, DegradedImages] = {}
     studies = []

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,7 @@ from rich.progress import Progress
 
 from realsr_mod.images.bounds import MAX_PIXELS
 from realsr_mod.images.read import ImageReadError, image_size
+from realsr_mod.images.sandbox import read_apart
 from realsr_mod.runtime.files import atomic_write
 
 OnBadImage = Literal["skip", "error"]
@@ -49,7 +51,7 @@ def check_images(
     if on_bad_image not in ("skip", "error"):
         raise ValueError(f"on_bad_image must be 'skip' or 'error', got {on_bad_image!r}")
     checked = CheckedImages()
-    for path, seen in zip(paths, _headers(paths, cache_dir or default_cache_dir()), strict=True):
+    for path, seen in zip(paths, _headers(paths, cache_dir or default_cache_dir(), max_pixels), strict=True):
         if isinstance(seen, str):
             checked.bad[path] = seen
         elif min(seen) < min_side_px:
@@ -86,7 +88,7 @@ def _report(checked: CheckedImages, on_bad_image: OnBadImage) -> None:
     rank_zero_warn(f"{count} and are left out:{bad}")
 
 
-def _headers(paths: Sequence[Path], cache_dir: Path) -> Iterator[Size | str]:
+def _headers(paths: Sequence[Path], cache_dir: Path, max_pixels: int) -> Iterator[Size | str]:
     """The size of each file, or why it cannot be read; asks the cache first.
 
     Only sizes are remembered: what made a file unreadable, rights for instance, may be repaired without changing it.
@@ -97,20 +99,20 @@ def _headers(paths: Sequence[Path], cache_dir: Path) -> Iterator[Size | str]:
     stamps = {path: _stamp(path) for path in paths}
     known = {path: tuple(cache[str(path)][2:]) for path in paths if cache.get(str(path), [])[:2] == stamps[path]}
     unknown = [path for path in paths if path not in known]
-    headers = known | dict(zip(unknown, _read_headers(unknown), strict=True))
+    headers = known | dict(zip(unknown, _read_headers(unknown, max_pixels), strict=True))
     if unknown:
         _save(cache_file, {str(p): [*stamps[p], *header] for p, header in headers.items() if isinstance(header, tuple)})
     return (headers[path] for path in paths)
 
 
-def _read_headers(paths: Sequence[Path]) -> Iterator[Size | str]:
+def _read_headers(paths: Sequence[Path], max_pixels: int) -> Iterator[Size | str]:
     """Read headers in parallel; a progress bar appears if it takes long."""
     started = time.monotonic()
     progress = Progress(transient=True, disable=rank_zero_only.rank != 0)
     task = progress.add_task("checking images", total=len(paths))
     try:
         with ThreadPoolExecutor(_THREADS) as pool:
-            for header in pool.map(_read_header, paths):
+            for header in pool.map(_read_header, paths, repeat(max_pixels)):
                 progress.advance(task)
                 if time.monotonic() - started > _PROGRESS_AFTER_S:
                     progress.start()  # does nothing the second time
@@ -120,9 +122,9 @@ def _read_headers(paths: Sequence[Path]) -> Iterator[Size | str]:
             progress.stop()
 
 
-def _read_header(path: Path) -> Size | str:
-    try:
-        return image_size(path)
+def _read_header(path: Path, max_pixels: int) -> Size | str:
+    try:  # the few that must be decoded are so where they can do no harm
+        return image_size(path, decode=lambda path, _: read_apart(path, max_pixels))
     except ImageReadError as error:
         return error.reason
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.utilities import rank_zero_only, rank_zero_warn
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -34,6 +34,7 @@ from realsr_mod.degradations.base import Degradation, map_params
 from realsr_mod.images.bounds import MAX_PIXELS
 from realsr_mod.images.find import find_images
 from realsr_mod.metrics import MIN_SIDE_PX
+from realsr_mod.runtime.processes import leave_signals_to_parent
 from realsr_mod.runtime.rng import derive_seed, step_generator
 
 log = logging.getLogger(__name__)
@@ -191,6 +192,7 @@ class SRDataModule(pl.LightningDataModule, ABC):
             "num_workers": self.num_workers,
             "persistent_workers": self.num_workers > 0,
             "pin_memory": torch.cuda.is_available(),
+            "worker_init_fn": leave_signals_to_parent if self.num_workers else None,
             "generator": torch.Generator(),  # a loader draws a number for its workers: not from the global state
         }
 
@@ -250,7 +252,7 @@ class FolderDataModule(SRDataModule):
 
     def _files_in(self, root: str) -> list[ImageFile]:
         folder = Path(root).expanduser()
-        good = self.check(find_images(folder), self.min_side_px)
+        good = self.check(find_images(folder, rank_zero_warn), self.min_side_px)
         return [ImageFile(path.relative_to(folder).as_posix(), path) for path in good]
 
 

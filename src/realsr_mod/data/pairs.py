@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from pytorch_lightning.utilities import rank_zero_warn
+
 from realsr_mod.data.checks import list_some
 from realsr_mod.data.patches import ImageFile
 from realsr_mod.images.find import find_images
@@ -48,7 +50,7 @@ def check_pair_sizes(images: list[ImageFile], sizes: Mapping[Path, tuple[int, in
 
 def _by_name(root: Path | str) -> dict[str, Path]:
     root = Path(root).expanduser()
-    paths = find_images(root)
+    paths = find_images(root, rank_zero_warn)
     names = [path.relative_to(root).with_suffix("").as_posix() for path in paths]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:

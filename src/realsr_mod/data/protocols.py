@@ -14,6 +14,7 @@ from torch import Tensor
 from realsr_mod.data.pairs import find_pairs
 from realsr_mod.degradations.base import Degradation
 from realsr_mod.degradations.classic import Bicubic, ClassicDegradation
+from realsr_mod.images.bounds import MAX_PIXELS
 from realsr_mod.images.find import find_images
 from realsr_mod.images.tensors import to_tensor
 from realsr_mod.runtime.rng import image_generator
@@ -63,10 +64,10 @@ class FixedClassic:
         self.kernel_size = kernel_size
         self.conditions = [(Blur(**blur), noise) for blur in blurs for noise in noise_sigmas_255]
 
-    def cases(self, root: str | Path) -> Iterator[Case]:
+    def cases(self, root: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Case]:
         """The cases of the images under the folder `root`, image by image."""
         for index, path in enumerate(find_images(root)):
-            hr = to_tensor(path, self.scale)
+            hr = to_tensor(path, self.scale, max_pixels)
             for blur, noise in self.conditions:
                 name = str(blur) + (f", noise {noise:g}" if noise else "")
                 yield Case(name, path.name, self.degrade(hr, blur, noise, index), hr)
@@ -111,10 +112,10 @@ class Seeded:
     def __init__(self, scale: int, degradation: Degradation, seeds: Sequence[int] = (0,)) -> None:
         self.scale, self.degradation, self.seeds = scale, degradation, list(seeds)
 
-    def cases(self, root: str | Path) -> Iterator[Case]:
+    def cases(self, root: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Case]:
         """The cases of the images under the folder `root`, image by image."""
         for path in find_images(root):
-            image = to_tensor(path, self.scale)
+            image = to_tensor(path, self.scale, max_pixels)
             hr = self.degradation.target(image)
             name = path.relative_to(Path(root).expanduser()).as_posix()
             for seed in self.seeds:
@@ -132,10 +133,10 @@ class Paired:
     def __init__(self, scale: int) -> None:
         self.scale = scale
 
-    def cases(self, root: str | Path) -> Iterator[Case]:
+    def cases(self, root: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Case]:
         """The pairs under `root`, sorted by name."""
         for pair in find_pairs(Path(root) / "HR", Path(root) / "LR"):
-            lr, hr = to_tensor(pair.lr, 1), to_tensor(pair.hr, 1)
+            lr, hr = to_tensor(pair.lr, 1, max_pixels), to_tensor(pair.hr, 1, max_pixels)
             expected = tuple(side * self.scale for side in lr.shape[-2:])
             if tuple(hr.shape[-2:]) != expected:
                 raise ValueError(

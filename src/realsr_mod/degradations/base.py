@@ -15,6 +15,7 @@ from realsr_mod.degradations.sharpen import usm_sharpen
 
 Params = dict[str, Any]  # tensors whose first axis is the batch, or nested dicts of them
 Shape = tuple[int, int, int, int]
+LARGEST_SCALE = 64
 
 
 def map_params(params: Mapping[str, Any], function: Callable[[Tensor], Tensor]) -> Params:
@@ -145,6 +146,8 @@ class Degradation(nn.Module, ABC):
 
     def __init__(self, scale: int, sharpen: bool = False) -> None:
         super().__init__()
+        if not isinstance(scale, int) or not 1 <= scale <= LARGEST_SCALE:
+            raise ValueError(f"scale must be a whole number from 1 to {LARGEST_SCALE}, got {scale!r}")
         self.scale, self.sharpen = scale, sharpen
 
     @abstractmethod

@@ -15,10 +15,15 @@ FAMILIES = ("iso", "aniso", "generalized_iso", "generalized_aniso", "plateau_iso
 FAMILY_INDEX: Mapping[str, int] = MappingProxyType({name: index for index, name in enumerate(FAMILIES)})
 
 
+LARGEST_KERNEL = 301  # blur that fills a screen; a kernel is a square of them
+
+
 def check_kernel_size(name: str, size: int) -> int:
-    """Return `size`, or raise if it is not a positive odd number."""
+    """Return `size`, or raise if it is not a positive odd number that a kernel can have."""
     if size < 1 or size % 2 == 0:
         raise ValueError(f"{name} must be a positive odd number, got {size}")
+    if size > LARGEST_KERNEL:
+        raise ValueError(f"{name} must be at most {LARGEST_KERNEL}, got {size}")
     return size
 
 

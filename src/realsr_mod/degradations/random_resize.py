@@ -22,6 +22,8 @@ from realsr_mod.degradations.canvas import can_look, clamped_coordinates, larges
 from realsr_mod.degradations.jpeg import BLOCK as JPEG_BLOCK
 from realsr_mod.degradations.resize import FILTERS, coverage, cubic, triangle
 
+LARGEST_FACTOR = 8  # an image of so many times the side is 64 times as large
+
 
 def resize_matrices(
     size_in_B: Tensor, size_out_B: Tensor, length_in: int, length_out: int, filter_B: Tensor, shrink_limit: float
@@ -97,8 +99,10 @@ class RandomResize(nn.Module):
         super().__init__()
         self.up_down_keep = check_probabilities("up_down_keep", up_down_keep)
         self.factor_range = check_range("factor_range", factor_range)
-        if not 0 < self.factor_range[0] <= 1 <= self.factor_range[1]:
-            raise ValueError(f"factor_range must hold 1 and lie above 0, got {list(factor_range)}")
+        if not 0 < self.factor_range[0] <= 1 <= self.factor_range[1] <= LARGEST_FACTOR:
+            raise ValueError(
+                f"factor_range must hold 1, lie above 0 and end at {LARGEST_FACTOR} or below, got {list(factor_range)}"
+            )
 
     def sample(self, shape_BCHW: Shape, generator: torch.Generator) -> Params:
         """Draw the params of a batch of this shape, on the generator's device."""

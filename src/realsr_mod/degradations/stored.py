@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from safetensors import SafetensorError, safe_open
@@ -25,6 +26,10 @@ from realsr_mod.runtime.rng import step_generator
 
 PARTS = (Degradation, DegradationOp, RandomResize)  # what a description may name
 _OURS = "realsr_mod.degradations."
+_LARGEST_YAML_BYTES = 100_000
+_LARGEST_JSON_BYTES = 1_000_000
+_LONGEST_KEY = 200
+_MOST_VALUES = 10_000
 
 
 def degradation_names() -> list[str]:
@@ -43,6 +48,8 @@ def read_degradation(name: str, scale: int) -> dict[str, Any]:
     if not path.is_file():
         wanted = "no such file" if is_path else "no such degradation"
         raise FileNotFoundError(f"{name}: {wanted}; give one of {', '.join(degradation_names())}, or a .yaml file")
+    if is_path:
+        _check_yaml(path)
     try:
         root = OmegaConf.create({"scale": scale, "degradation": OmegaConf.load(path)})
         config = OmegaConf.to_container(root.degradation, resolve=True)
@@ -51,6 +58,38 @@ def read_degradation(name: str, scale: int) -> dict[str, Any]:
     if not isinstance(config, dict) or "_target_" not in config:
         raise ValueError(f"{path}: a degradation's configuration needs the key _target_, the path of its class")
     return config
+
+
+def _check_yaml(path: Path) -> None:
+    """Look at a file that may come from anyone before it is resolved. Raises ValueError.
+
+    A few lines of aliases or interpolations can stand for gigabytes, and an interpolation can read the environment.
+    """
+    if path.stat().st_size > _LARGEST_YAML_BYTES:
+        raise ValueError(
+            f"{path}: {path.stat().st_size / 1e3:.0f} kB; at most {_LARGEST_YAML_BYTES / 1e3:g} kB are read"
+        )
+    try:
+        root = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
+    except (ValueError, YAMLError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(f"{path}: not a configuration that can be read: {reason}") from error
+    if root is None or _expanded(root, {}, path) > _MOST_VALUES:
+        raise ValueError(f"{path}: nothing, or more than {_MOST_VALUES} values, its aliases written out")
+
+
+def _expanded(node: yaml.Node, known: dict[int, int], path: Path) -> int:
+    """How many values a node stands for, aliases written out."""
+    if id(node) in known:
+        return known[id(node)]
+    if isinstance(node, yaml.ScalarNode):
+        if "${" in node.value and node.value != "${scale}":
+            raise ValueError(f"{path}: {node.value!r:.80}: nothing but ${{scale}} is filled in")
+        return 1
+    known[id(node)] = _MOST_VALUES + 1  # of a node inside itself
+    pairs = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
+    known[id(node)] = 1 + sum(_expanded(part, known, path) for part in pairs)
+    return known[id(node)]
 
 
 def build_degradation(config: object, where: object = "degradation") -> Degradation:
@@ -100,9 +139,12 @@ def load_params(path: Path) -> tuple[Params, dict[str, Any]]:
         raise FileNotFoundError(f"{path}: no such file; --save-params writes one beside each image")
     try:
         with safe_open(path, "pt") as file:
-            config = json.loads((file.metadata() or {})["degradation"])
+            text = (file.metadata() or {})["degradation"]
+            if len(text) > _LARGEST_JSON_BYTES or any(len(key) > _LONGEST_KEY for key in file.keys()):  # noqa: SIM118
+                raise ValueError("its names or its configuration are far too long")
+            config = json.loads(text)
             params = unflatten({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118 (no mapping)
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path}: not a params file of a degradation ({error})") from error
     build_degradation(config, path)
     return params, config

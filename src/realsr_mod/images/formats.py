@@ -7,14 +7,19 @@ ORIENTATION = 0x0112
 WIDTH, HEIGHT = 0x0100, 0x0101
 TILE_WIDTH, TILE_HEIGHT = 0x0142, 0x0143
 BITS_PER_SAMPLE, PHOTOMETRIC, PLANAR_CONFIGURATION, ICC_PROFILE = 0x0102, 0x0106, 0x011C, 0x8773
-EXIF_DIRECTORY, GPS_DIRECTORY = 0x8769, 0x8825
+COMPRESSION, SAMPLES_PER_PIXEL = 0x0103, 0x0115
+STRIPS, STRIP_BYTES, TILES, TILE_BYTES = 0x0111, 0x0117, 0x0144, 0x0145  # where the parts lie, and their lengths
+EXIF_DIRECTORY, GPS_DIRECTORY, INTEROP_DIRECTORY = 0x8769, 0x8825, 0xA005
 # What describes a photo: description, maker, model, software, date, artist, copyright. Other tags of a file's main
 # directory describe its pixels, which will be others.
 DESCRIPTIVE_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 PIXEL_SIZE_TAGS = (0xA002, 0xA003)
 MIN_IS_WHITE, MIN_IS_BLACK, RGB, CMYK = 0, 1, 2, 5  # values of PHOTOMETRIC
 
-TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# Compressions of TIFFs that are read: none, CCITT, LZW, JPEG, deflate, PackBits, ThunderScan, LogLuv, LZMA, Zstandard,
+# WebP.
+COMPRESSIONS = (1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32809, 32946, 34676, 34677, 34925, 50000, 50001)
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"MM*\0", b"II\0*")  # the last two are wrong, but are read
 
 
 @dataclass(frozen=True)

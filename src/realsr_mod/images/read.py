@@ -16,7 +16,7 @@ Legend: H height, W width, C channels (1 grey, 2 grey + alpha, 3 RGB, 4 RGB + al
 import io
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,10 +29,7 @@ from realsr_mod.images.bounds import (
     MAX_PIXELS,
     BoundError,
     check_bytes,
-    check_content,
-    check_opened,
     check_pixels,
-    png_header,
 )
 from realsr_mod.images.formats import (
     CMYK,
@@ -40,7 +37,6 @@ from realsr_mod.images.formats import (
     EXIF_DIRECTORY,
     FORMATS,
     GPS_DIRECTORY,
-    HEIGHT,
     ICC_PROFILE,
     ORIENTATION,
     PHOTOMETRIC,
@@ -48,10 +44,12 @@ from realsr_mod.images.formats import (
     PIXEL_SIZE_TAGS,
     READABLE,
     TIFF_STARTS,
-    WIDTH,
 )
+from realsr_mod.images.headers import check_content, check_scans, read_header
+from realsr_mod.images.ppm import decode_deep_ppm
 from realsr_mod.images.tiff import UnsupportedTiffError, decode_by_opencv, decode_tiff, is_deep_tiff, upright
 
+_FIRST_ALONE = "only the first of its images is used"
 _OVERSHOOT = 0.5  # how far float pixels may leave [0, 1], as resizing filters make them do
 
 
@@ -141,12 +139,19 @@ def decode_image(content: bytes, name: str, max_pixels: int | None = MAX_PIXELS)
     if not content:
         raise ImageReadError(name, "the file is empty; copy it again")
     with _explained(name), without_pixel_limit():  # there is one limit, `max_pixels`
-        check_content(content)
-        return _decode(content, name, max_pixels)
+        return _decode(check_content(content, max_pixels), content, name, max_pixels)
 
 
-def image_size(path: Path | str, max_pixels: int | None = None) -> tuple[int, int]:
+Decode = Callable[[Path, int | None], LoadedImage]
+
+
+def image_size(path: Path | str, max_pixels: int | None = None, decode: Decode = read_image) -> tuple[int, int]:
     """(height, width) as `read_image` would find them, from the file's header alone where possible.
+
+    Args:
+        path: of the file.
+        max_pixels: refuse larger images; None: no limit.
+        decode: reads the rare TIFF that only a decoder can tell from damage.
 
     Raises ImageReadError, also for an image of more than `max_pixels`.
     """
@@ -155,28 +160,33 @@ def image_size(path: Path | str, max_pixels: int | None = None) -> tuple[int, in
         raise ImageReadError(path, "no such file")
     try:
         with _explained(str(path)), without_pixel_limit():
-            width, height, orientation = _header(path, max_pixels)
+            check_bytes(path.stat().st_size, max_pixels)
+            width, height, orientation = _header(path, max_pixels, decode)
             check_pixels(width, height, max_pixels)
     except UnicodeDecodeError as error:  # of some damaged headers
         raise ImageReadError(path, _reason(error)) from error
     return (width, height) if orientation in (5, 6, 7, 8) else (height, width)
 
 
-def _header(path: Path, max_pixels: int | None) -> tuple[int, int, int]:
+def _header(path: Path, max_pixels: int | None, decode: Decode) -> tuple[int, int, int]:
     """Width and height as stored, and EXIF's orientation."""
     with path.open("rb") as file:
         if not file.read(1):
             raise ImageReadError(path, "the file is empty; copy it again")
-        if found := png_header(file):  # Pillow would decode all of it to look for EXIF
-            return found
+        found = read_header(file, max_pixels)
+        file.seek(0)
+        is_tiff = file.read(4) in TIFF_STARTS
+    if found and not is_tiff:
+        return found
     try:
         with Image.open(path, formats=PILLOW_FORMATS) as image:
-            # Some versions of Pillow swap a TIFF's sides already, hence the tags.
-            width, height = (image.tag_v2[tag] for tag in (WIDTH, HEIGHT)) if image.format == "TIFF" else image.size
-            return int(width), int(height), int(image.getexif().get(ORIENTATION, 1))
+            return found or (*image.size, int(image.getexif().get(ORIENTATION, 1)))
     except UnidentifiedImageError:  # Pillow does not know every TIFF that others read
-        height, width = read_image(path, max_pixels).pixels_HWC.shape[:2]
-        return width, height, 1
+        if found is None:
+            raise
+        check_pixels(*found[:2], max_pixels)
+        decode(path, max_pixels)
+        return found
 
 
 @contextmanager
@@ -184,8 +194,10 @@ def _explained(name: str) -> Iterator[None]:
     """Turn whatever a decoder raises into an ImageReadError that says what is wrong and what to do."""
     try:
         yield
-    except (ImageReadError, MemoryError):
+    except ImageReadError:
         raise
+    except MemoryError as error:
+        raise ImageReadError(name, "it does not fit into this computer's memory; shrink it, or cut it up") from error
     except UnidentifiedImageError as error:
         raise ImageReadError(name, f"not a {READABLE} image; convert it with another program") from error
     except (BoundError, UnsupportedTiffError) as error:
@@ -200,10 +212,13 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-def _decode(content: bytes, name: str, max_pixels: int | None) -> LoadedImage:
+def _decode(content: bytes, whole: bytes, name: str, max_pixels: int | None) -> LoadedImage:
+    """Decode what `check_content` left of a whole file."""
+
     def check_size(width: int, height: int) -> None:
         check_pixels(width, height, max_pixels)
 
+    notes = [_FIRST_ALONE] if content.startswith(TIFF_STARTS) and content is not whole else []
     try:
         image = Image.open(io.BytesIO(content), formats=PILLOW_FORMATS)
     except UnidentifiedImageError:
@@ -212,13 +227,17 @@ def _decode(content: bytes, name: str, max_pixels: int | None) -> LoadedImage:
         pixels, tags = as_integers(decode_tiff(content, check_size), name), Image.Exif()
         with suppress(struct.error, SyntaxError):  # BigTIFF, of which Pillow knows no tags alone
             tags.load(content)
-        return _loaded(pixels, "tiff", tags.get(ICC_PROFILE), lambda: tags, [], is_upright=True)
-    check_opened(image, content, max_pixels)
+        return _loaded(pixels, "tiff", tags.get(ICC_PROFILE), lambda: tags, notes, is_upright=True)
+    check_size(*image.size)
     if is_deep_tiff(image) and image.tag_v2.get(PHOTOMETRIC) != CMYK:
         pixels = as_integers(decode_tiff(content, check_size), name)
-        return _loaded(pixels, "tiff", image.info.get("icc_profile"), image.getexif, _notes(image), is_upright=True)
+        return _loaded(pixels, "tiff", image.info.get("icc_profile"), image.getexif, notes, is_upright=True)
+    if image.format in ("JPEG", "MPO") and max_pixels is not None:
+        check_scans(content, *image.size)
+    if image.format == "PPM" and (deep := decode_deep_ppm(content)) is not None:
+        return LoadedImage(deep, "png")
     image.load()
-    return _from_image(image, name, content)
+    return _from_image(image, name, content, notes)
 
 
 def from_pil(image: Image.Image) -> LoadedImage:
@@ -226,15 +245,15 @@ def from_pil(image: Image.Image) -> LoadedImage:
     return _from_image(image, "image", None)
 
 
-def _from_image(image: Image.Image, name: str, content: bytes | None) -> LoadedImage:
-    notes = _notes(image)
+def _from_image(image: Image.Image, name: str, content: bytes | None, notes: Sequence[str] = ()) -> LoadedImage:
+    notes = [*notes, *_notes(image)]
     pixels, icc = _pixels(image, name, content)
     file_format = {"MPO": "jpeg"}.get(image.format or "PNG", (image.format or "PNG").lower())
     return _loaded(pixels, file_format, icc, image.getexif, notes)
 
 
 def _notes(image: Image.Image) -> list[str]:
-    return ["only the first of its images is used"] if _has_several(image) else []
+    return [_FIRST_ALONE] if _has_several(image) else []
 
 
 def _has_several(image: Image.Image) -> bool:

@@ -6,14 +6,16 @@ that ends, not the program that serves everybody. What comes back is read as pla
 
 import io
 import json
+import os
 import struct
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from realsr_mod.images.bounds import MAX_PIXELS
+from realsr_mod.images.bounds import MAX_PIXELS, BoundError, check_bytes
 from realsr_mod.images.read import ImageReadError, LoadedImage, decode_image
 
 SECONDS = 30.0  # for one file
@@ -37,16 +39,38 @@ def decode_apart(
         ImageReadError: as `decode_image`, or time or memory ran out.
     """
     memory = memory_bytes or _BASE_BYTES + _BYTES_PER_PIXEL * max_pixels
-    command = [sys.executable, "-m", __name__, str(max_pixels), str(memory), str(int(seconds) + 1)]
+    # -P: not from the current folder, which may be the one that the file came in
+    command = [sys.executable, "-P", "-m", __name__, str(max_pixels), str(memory), str(int(seconds) + 1)]
     try:
-        done = subprocess.run(command, input=content, capture_output=True, timeout=seconds)
+        done = subprocess.run(command, input=content, capture_output=True, timeout=seconds, env=_environment())
     except subprocess.TimeoutExpired as error:
         raise ImageReadError(name, f"not decoded within {seconds:g} s; save it anew with another program") from error
     if done.returncode != 0 or len(done.stdout) < 4:
         raise ImageReadError(
             name, f"the decoder stopped: it needs over {memory / 1e9:.1f} GB, or the file is made to break it"
         )
-    return _unpacked(done.stdout, name)
+    try:
+        return _unpacked(done.stdout, name)
+    except (ValueError, TypeError, KeyError) as error:
+        if isinstance(error, ImageReadError):
+            raise
+        raise ImageReadError(name, "the decoder answered nonsense: the file is made to break it") from error
+
+
+def read_apart(path: str | Path, max_pixels: int = MAX_PIXELS) -> LoadedImage:
+    """`read_image` in another process. Raises FileNotFoundError, and ImageReadError as `decode_apart`."""
+    path = Path(path)
+    try:
+        check_bytes(path.stat().st_size, max_pixels)
+    except BoundError as error:
+        raise ImageReadError(path, str(error)) from error
+    return decode_apart(path.read_bytes(), str(path), max_pixels)
+
+
+def _environment() -> dict[str, str]:
+    """This process's, in which this package is found where it is found here."""
+    here = str(Path(__file__).resolve().parents[2])
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))}
 
 
 def _packed(image: LoadedImage) -> bytes:

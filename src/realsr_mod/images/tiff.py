@@ -83,7 +83,7 @@ def decode_tiff(content: bytes, check_size: Callable[[int, int], None] = lambda 
         check_size(page.imagewidth, page.imagelength)
         check_tile(page.tilewidth or 0, page.tilelength or 0, page.imagewidth, page.imagelength)
         if page.bitspersample <= 8:
-            return decode_by_opencv(content)
+            return _by_opencv(content)
         if page.photometric not in (MIN_IS_WHITE, MIN_IS_BLACK, RGB):
             raise UnsupportedTiffError(
                 f"its colors are {getattr(page.photometric, 'name', page.photometric)} with {page.bitspersample} bits "
@@ -91,8 +91,9 @@ def decode_tiff(content: bytes, check_size: Callable[[int, int], None] = lambda 
             )
         colors = 3 if page.photometric == RGB else 1
         interleaved = page.planarconfig == 1 or page.samplesperpixel == 1
-        if interleaved and page.samplesperpixel in ((3, 4) if colors == 3 else (1,)):
-            pixels = decode_by_opencv(content)
+        plain = interleaved and page.samplesperpixel in ((3, 4) if colors == 3 else (1,))
+        if plain and page.compression != _LZMA:  # which OpenCV lacks
+            pixels = _by_opencv(content)
         else:
             pixels = upright(_decode_by_tifffile(page), int(page.tags.valueof(ORIENTATION, 1)))
         extra = [int(kind) for kind in page.extrasamples]
@@ -101,6 +102,15 @@ def decode_tiff(content: bytes, check_size: Callable[[int, int], None] = lambda 
     has_alpha = pixels.shape[2] > colors and extra[:1] != [_UNSPECIFIED]
     pixels = pixels[:, :, : colors + has_alpha]
     return _straight(pixels) if extra[:1] == [_ASSOCIATED_ALPHA] else pixels
+
+
+def _by_opencv(content: bytes) -> np.ndarray:
+    try:
+        return decode_by_opencv(content)
+    except Image.UnidentifiedImageError as error:
+        raise UnsupportedTiffError(
+            "it is damaged, or of a kind of TIFF that is not read; save it anew, as grey or RGB with LZW or deflate"
+        ) from error
 
 
 def _decode_by_tifffile(page: tifffile.TiffPage) -> np.ndarray:

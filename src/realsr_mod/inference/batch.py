@@ -4,10 +4,10 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from realsr_mod.images.find import visible_files
+from realsr_mod.images.find import search
 from realsr_mod.images.formats import FORMATS, SUFFIXES
 from realsr_mod.images.read import LoadedImage, read_image
 from realsr_mod.images.write import fit_format, write_image
@@ -15,7 +15,10 @@ from realsr_mod.inference.compare import before_after
 
 OnTile = Callable[[int, int], None]
 Enlarge = Callable[[LoadedImage, OnTile], LoadedImage]
+Say = Callable[[str], object]
 FileId = tuple[int, int]  # device and inode: the same file under whatever name
+
+LONGEST_NAME = 255  # bytes, of a file on all common systems
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,14 @@ class Outcome:
     failure: str = ""
 
 
-def plan(photos: Sequence[Path], output: Path, compare: bool = False) -> list[Job]:
+def plan(photos: Sequence[Path], output: Path, compare: bool = False, say: Say = lambda line: None) -> list[Job]:
     """Find the images and give each a name of its own under `output`; folders keep their inner structure.
 
     An image that is given twice is done once. Images of one name in several folders go to folders of those names.
 
     Args:
         compare: whether each result gets a comparison beside it, whose name must be free too.
+        say: is told in a line each what a folder holds that is left out.
 
     Raises:
         FileNotFoundError: a folder without images. A missing file is a job that will fail, so that others are done.
@@ -76,7 +80,7 @@ def plan(photos: Sequence[Path], output: Path, compare: bool = False) -> list[Jo
     found: dict[Path, tuple[Path, Path, str]] = {}  # real place of a file to source, name, and its folder's name
     for photo in photos:
         if photo.is_dir():
-            folder, images = photo, {path: path.relative_to(photo) for path in _images_in(photo, output)}
+            folder, images = photo, {path: path.relative_to(photo) for path in _images_in(photo, output, say)}
         else:
             folder, images = photo.parent, {photo: Path(photo.name)}
         folder_name = os.path.basename(os.path.abspath(folder))  # also of `.` and `..`
@@ -119,13 +123,15 @@ def _comparison(stem: Path) -> Path:
     return stem.with_name(stem.name + "_compare")
 
 
-def _images_in(folder: Path, output: Path) -> list[Path]:
-    images = sorted(path for path in visible_files(folder) if path.suffix.lower() in SUFFIXES)
-    if folder.resolve() in output.resolve().parents:  # results of earlier runs
-        images = [path for path in images if not path.resolve().is_relative_to(output.resolve())]
-    if not images:
-        raise FileNotFoundError(f"{folder}: no photos in this folder; looked for {', '.join(SUFFIXES)}")
-    return images
+def _images_in(folder: Path, output: Path, say: Say) -> list[Path]:
+    found = search(folder, besides=output)  # which may hold results of earlier runs
+    lines = found.left_out()
+    if not found.images:
+        besides = "".join(f"; {line}" for line in lines)
+        raise FileNotFoundError(f"{folder}: no photos in this folder; looked for {', '.join(SUFFIXES)}{besides}")
+    for line in lines:
+        say(f"{folder}: {line}")
+    return found.images
 
 
 def run_jobs(
@@ -146,12 +152,15 @@ def run_jobs(
 def _run(job: Job, photos: Collection[FileId], enlarge: Enlarge, settings: Settings, on_tile: OnTile) -> Outcome:
     likely_format = SUFFIXES.get(job.source.suffix.lower(), "png")
     likely = job.result(likely_format if settings.file_format == "auto" else settings.file_format)
-    complete = job.comparison.exists() or not settings.compare
+    check_name(likely)
+    settings, unnamed = _without_long_comparison(job, settings)
+    complete = not settings.compare or job.comparison.exists()
     if complete and _stays(likely, settings) and job.source.exists() and file_id(likely) not in photos:
         return Outcome(job, likely, kept=True)  # nothing had to be read
     image = read_image(job.source, settings.max_pixels)
     file_format = image.format if settings.file_format == "auto" else settings.file_format
     path = job.result(file_format)  # not `likely` if the file's suffix is not that of its content
+    check_name(path)
     for target in (path, job.comparison) if settings.compare else (path,):
         refuse_source(target, job, photos)
     if _stays(path, settings):
@@ -163,12 +172,33 @@ def _run(job: Job, photos: Collection[FileId], enlarge: Enlarge, settings: Setti
         return _keep(job, path, image, settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_image(path, larger)
-    notes = larger.notes
+    notes = larger.notes + unnamed
     if settings.compare and _stays(job.comparison, settings):
         notes += (f"{job.comparison} exists and was kept; --overwrite makes it anew",)
     elif settings.compare:
         write_image(job.comparison, before_after(image, larger))
     return Outcome(job, path, notes=notes)
+
+
+def check_name(path: Path) -> None:
+    """Raise a ValueError for a name longer than file systems allow."""
+    if not _fits(path):
+        length = len(os.fsencode(path.name))
+        raise ValueError(
+            f"the name of its result would have {length} bytes, at most {LONGEST_NAME} fit; shorten the photo's"
+        )
+
+
+def _fits(path: Path) -> bool:
+    return len(os.fsencode(path.name)) <= LONGEST_NAME
+
+
+def _without_long_comparison(job: Job, settings: Settings) -> tuple[Settings, tuple[str, ...]]:
+    """The settings, without a comparison whose name would be too long, and a note about it."""
+    if not settings.compare or _fits(job.comparison):
+        return settings, ()
+    note = f"without a comparison: its name would be longer than {LONGEST_NAME} bytes; shorten the photo's"
+    return replace(settings, compare=False), (note,)
 
 
 def _stays(path: Path, settings: Settings) -> bool:

@@ -7,15 +7,16 @@ that a file says is interpolated, imported from elsewhere or called otherwise.
 """
 
 import importlib
-import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 TARGET = "_target_"
 _PACKAGE = "realsr_mod."
 _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+_LONGEST_PATH = 200
 _LONGEST = 10_000  # entries of a list or mapping, characters of a text
+_MOST = 200_000  # values in all
 _DEEPEST = 16
 
 
@@ -34,8 +35,10 @@ def build(config: object, kinds: tuple[type, ...], where: object) -> Any:
     built = {key: _argument(value, kinds, f"{where}: {key}") for key, value in arguments.items()}
     try:
         return target(**built)
-    except (TypeError, RuntimeError, ArithmeticError, AttributeError, LookupError) as error:
-        reason = " ".join(str(error).split())[:300]
+    except Exception as error:  # whatever values of the wrong kind and size lead a constructor to
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        if isinstance(error, ValueError) and reason.startswith(str(where)):
+            raise  # of a part, which was named
         raise ValueError(f"{where}: {target.__name__} cannot be made of these arguments: {reason}") from error
 
 
@@ -53,7 +56,8 @@ def described(config: object, kinds: tuple[type, ...], where: object) -> tuple[t
 def named_class(target: object, kinds: tuple[type, ...], where: object) -> type:
     """The class at a dotted path, if it is one of ours, of one of the kinds, and really defined there."""
     expected = " or ".join(kind.__name__ for kind in kinds)
-    if not isinstance(target, str) or not _PATH.fullmatch(target) or not target.startswith(_PACKAGE):
+    is_path = isinstance(target, str) and len(target) <= _LONGEST_PATH and _PATH.fullmatch(target) is not None
+    if not isinstance(target, str) or not is_path or not target.startswith(_PACKAGE):
         raise ValueError(f"{where}: names {_short(target)}; only classes of {_PACKAGE[:-1]} are made from files")
     module, _, name = target.rpartition(".")
     try:
@@ -66,30 +70,41 @@ def named_class(target: object, kinds: tuple[type, ...], where: object) -> type:
     return found
 
 
-def check_plain(value: object, where: object, depth: int = 0) -> None:
+def check_plain(value: object, where: object) -> None:
     """Raise a ValueError unless a value consists of numbers, texts, lists and mappings, of sane size."""
+    _check_plain(value, str(where), 0, iter(range(_MOST)))
+
+
+def _check_plain(value: object, where: str, depth: int, left: Iterator[int]) -> None:
+    if next(left, None) is None:
+        raise ValueError(f"{where}: more than {_MOST} values in all")
     if depth > _DEEPEST:
         raise ValueError(f"{where}: nested more than {_DEEPEST} deep")
     if value is None or isinstance(value, bool):
         return
     if isinstance(value, int | float):
-        if not math.isfinite(value) or abs(value) > 1e18:
-            raise ValueError(f"{where}: {value} is not a finite number of sane size")
+        if not abs(value) <= 1e18:  # written so that NaN fails it
+            raise ValueError(f"{where}: {_short(value)} is not a finite number of sane size")
     elif isinstance(value, str):
-        if len(value) > _LONGEST or "${" in value:
-            raise ValueError(f"{where}: {_short(value)} is no plain text: too long, or an interpolation")
+        if len(value) > _LONGEST or "${" in value or not _is_unicode(value):
+            raise ValueError(f"{where}: {_short(value)} is no plain text: too long, an interpolation, or broken")
     elif isinstance(value, Mapping):
         _check_length(value, where)
         for key, inner in value.items():
-            if not isinstance(key, str):
-                raise ValueError(f"{where}: the key {_short(key)} is no text")
-            check_plain(inner, f"{where}: {key[:80]}", depth + 1)
+            if not isinstance(key, str) or len(key) > _LONGEST_PATH or not key.isprintable():
+                raise ValueError(f"{where}: the key {_short(key)} is no short text")
+            _check_plain(inner, f"{where}: {key}", depth + 1, left)
     elif isinstance(value, list | tuple):
         _check_length(value, where)
         for inner in value:
-            check_plain(inner, where, depth + 1)
+            _check_plain(inner, where, depth + 1, left)
     else:
         raise ValueError(f"{where}: a {type(value).__name__}; expected numbers, texts, lists and mappings")
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it can be written: half a pair of surrogates cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _check_length(value: Any, where: object) -> None:
@@ -109,5 +124,8 @@ def _argument(value: object, kinds: tuple[type, ...], where: str) -> Any:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    """A value for messages, whatever it is: the digits of a huge number are not even counted."""
+    if isinstance(value, int) and abs(value) > 10**80:
+        return "a number of over 80 digits"
+    text = ascii(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

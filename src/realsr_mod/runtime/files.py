@@ -39,6 +39,21 @@ def write_json(path: str | Path, content: Any) -> None:
         file.write(json.dumps(content, indent=2) + "\n")
 
 
+def read_json(path: str | Path, most_bytes: int = 10_000_000) -> Any:
+    """Read JSON that may come from anyone. Raises ValueError, naming the file, for what is none or far too long."""
+    length = Path(path).stat().st_size
+    if length > most_bytes:
+        raise ValueError(f"{path}: {length / 1e6:.0f} MB; at most {most_bytes / 1e6:g} MB are read of such a file")
+    try:
+        return json.loads(Path(path).read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not JSON ({_first_line(error)})") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0][:80] if str(error) else type(error).__name__
+
+
 def _sync_folder(folder: Path) -> None:
     """Have the disk remember a file's new name; systems that cannot (Windows) are left alone."""
     try:

@@ -1,7 +1,6 @@
 """The card of a network of the zoo: what `config.json` says about it, for people, with images."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
@@ -98,12 +97,16 @@ def _figures(entry: Entry) -> str:
     return "\n".join([*head, *lines] if lines else ["Not yet."])
 
 
-def shown_degradation(trained: dict[str, Any]) -> Degradation:
-    """What the card's images are degraded by: what the network was trained on, with one version of each image."""
-    if "pipeline" in trained:  # MM-RealSR's training makes five, of the image sharpened beforehand, or two
+def shown_degradation(trained: object, where: object = "degradation") -> Degradation:
+    """What the card's images are degraded by: what the network was trained on, with one version of each image.
+
+    Raises ValueError, naming `where`, for anything that describes no degradation.
+    """
+    if isinstance(trained, dict) and isinstance(trained.get("pipeline"), dict):
+        # MM-RealSR's training makes five versions, of the image sharpened beforehand, or two
         pipeline = trained["pipeline"]
-        trained = pipeline | {"sharpen": trained.get("sharpen", pipeline["sharpen"])}
-    return build_degradation(trained)
+        trained = pipeline | {"sharpen": trained.get("sharpen", pipeline.get("sharpen", False))}
+    return build_degradation(trained, where)
 
 
 @torch.no_grad()

@@ -1,7 +1,6 @@
 """Where a model lies that a person means by a path, a name of the zoo, or `newest`: asked once, kept as a value."""
 
 import difflib
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from realsr_mod.runtime.files import read_json
 from realsr_mod.weights import catalog
 from realsr_mod.weights.catalog import CONFIG_NAME, NEWEST, WEIGHTS_NAME
 
@@ -105,7 +105,7 @@ def upscaling_runs(root: str | Path = "runs") -> list[Path]:
     found = []
     for run in finished_runs(root):
         with skipping_damaged(run):
-            config = json.loads((run / "model" / CONFIG_NAME).read_text("utf-8"))
+            config = read_json(run / "model" / CONFIG_NAME)
             if config.get("restores", True) and not config["network"].get("sees_hr", False):
                 found.append(run)
     return found

@@ -15,7 +15,7 @@ from realsr_mod.methods.kdsr import layout as kdsr
 from realsr_mod.methods.mmrealsr import layout as mmrealsr
 from realsr_mod.networks.base import SRNetwork
 from realsr_mod.weights.layouts import FIRST_ESRGAN, RRDBNET, Layout
-from realsr_mod.weights.state import load_state, read_checkpoint
+from realsr_mod.weights.state import check_dense, load_state, read_checkpoint
 
 LAYOUTS = (kdsr.STUDENT, kdsr.TEACHER, mmrealsr.MMREALSR, RRDBNET, FIRST_ESRGAN)  # the first that matches counts
 # What training programs wrap a state dict in. The averaged weights first: the papers report those.
@@ -43,6 +43,11 @@ def read_official(source: str | Path | Mapping) -> tuple[SRNetwork, dict[str, An
         where, state = str(source), unwrap(read_checkpoint(source))
     else:
         where, state = "state dict", unwrap(source)
+    for key, value in state.items():
+        try:
+            check_dense(key, value)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}; ask its author for safetensors") from error
     layout = next((layout for layout in LAYOUTS if layout.matches(state)), None)
     if layout is None:
         raise ValueError(
@@ -68,7 +73,7 @@ def _load_layout(layout: Layout, state: dict[str, Tensor], where: str) -> tuple[
     try:
         sizes = layout.sizes(state)
         network = layout.network(**sizes)
-    except (IndexError, KeyError, ValueError) as error:
+    except Exception as error:  # whatever shapes of the wrong kind lead to
         raise ValueError(f"{where}: looks like {layout.name}, but its sizes cannot be read: {error}") from error
     load_state(network, {ours: state[key].float() for key, ours in renamed.items()}, source=where)
     target = f"{layout.network.__module__}.{layout.network.__qualname__}"

@@ -1,7 +1,7 @@
 """The released form of a model: `model.safetensors` with `config.json` beside it, written and read without pickle."""
 
 import hashlib
-import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,14 +14,14 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from realsr_mod.networks.base import Estimator, SRNetwork
 from realsr_mod.runtime.door import build, check_plain, described
-from realsr_mod.runtime.files import atomic_write, write_json
+from realsr_mod.runtime.files import atomic_write, read_json, write_json
 from realsr_mod.weights.catalog import CONFIG_NAME, WEIGHTS_NAME
-from realsr_mod.weights.locate import Model, locate
+from realsr_mod.weights.locate import Model, ModelLocation, locate
 from realsr_mod.weights.official import read_official
-from realsr_mod.weights.state import check_state, load_state, read_checkpoint
+from realsr_mod.weights.state import check_state, load_state, read_checkpoint, read_shapes
 
 _COPY_AGAIN = "copy the model again from where it was trained"
-_LARGEST_CONFIG_BYTES = 10_000_000
+_NAME = re.compile(r"[\w .,:+×()/-]{1,200}")  # of a run; it stands in tables, reports and file names
 _KINDS = {"sha256": str, "name": str, "method": str, "restores": bool}  # of what else commands read
 
 
@@ -47,6 +47,8 @@ def save_model(network: Estimator, folder: str | Path, network_config: Mapping[s
 def read_config(model: Model) -> dict[str, Any]:
     """The config that travels with a model: `network`, and what else is known about it; plain values alone.
 
+    The network it describes is of this package and has the very tensors that lie beside it.
+
     Of a checkpoint of another program, `network` as `read_official` finds it, and `source`, the file's name.
 
     Raises:
@@ -62,8 +64,23 @@ def read_config(model: Model) -> dict[str, Any]:
     for key, kind in _KINDS.items():
         if key in config and not isinstance(config[key], kind):
             raise ValueError(f"{location.config}: {key} is {config[key]!r:.60}, not a {kind.__name__}; {_COPY_AGAIN}")
+    name = config.get("name", "model")
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{location.config}: name is {name!r:.60}, expected letters, digits, . _ - and spaces")
     check_network_config(config["network"], location.config)
+    _check_fit(config["network"], location)
     return config
+
+
+def _check_fit(network_config: Mapping[str, Any], location: ModelLocation) -> None:
+    """Raise a ValueError unless the network that a config describes is the one whose weights lie beside it.
+
+    It is built without memory, so whatever sizes a config gives are only believed if the weights have them.
+    """
+    shapes = read_shapes(location.weights)
+    with torch.device("meta"):
+        network = build_network(network_config, location.config, 2 * len(shapes) + 64)
+    check_state(network, shapes, location.weights.parent)
 
 
 def check_network_config(network_config: object, where: object) -> None:
@@ -81,12 +98,10 @@ def _describes(value: object) -> bool:
 
 
 def _read_json(path: Path) -> Any:
-    if path.stat().st_size > _LARGEST_CONFIG_BYTES:
-        raise ValueError(f"{path}: {path.stat().st_size / 1e6:.0f} MB, a model's config has a few kB; {_COPY_AGAIN}")
     try:
-        content = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not JSON ({error}); {_COPY_AGAIN}") from error
+        content = read_json(path)
+    except ValueError as error:
+        raise ValueError(f"{error}; {_COPY_AGAIN}") from error
     check_plain(content, path)
     return content
 
@@ -142,11 +157,8 @@ def load_model(model: Model, device: str | torch.device = "cpu") -> Estimator:
         return read_official(location.weights)[0].to(device)
     config, source = read_config(location), location.weights.parent
     check_hash(location.weights, config.get("sha256"))  # models of earlier versions have none
-    weights = read_checkpoint(location.weights)
-    with torch.device("meta"):  # costs no memory, whatever sizes the config gives
-        check_state(build_network(config["network"], location.config, 2 * len(weights) + 64), weights, source)
     network = build_network(config["network"], location.config)
-    load_state(network, weights, source)
+    load_state(network, read_checkpoint(location.weights), source)
     return network.to(device).eval()
 
 

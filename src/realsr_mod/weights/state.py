@@ -1,12 +1,13 @@
 """Tensors from checkpoint files, and into networks, without running anything that a file holds."""
 
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -26,17 +27,48 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
+        _check_packing(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path}: refused: besides tensors it holds Python objects, which could run code (none was run), or it "
             "is no checkpoint; ask its author for safetensors, or for the state dict alone"
         ) from error
-    except (SafetensorError, RuntimeError, EOFError, OSError, LookupError, ValueError) as error:
+    except Exception as error:  # torch and its unpickler have errors of every kind for what is damaged
         raise ValueError(f"{path}: truncated or damaged, or not a checkpoint; fetch it again") from error
     if not isinstance(content, Mapping):
         raise ValueError(f"{path}: holds a {type(content).__name__}, not a state dict")
     return content
+
+
+def read_shapes(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file without their values: nothing but names and shapes is read.
+
+    Raises ValueError for a file that is damaged.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            names = file.keys()
+            return {name: torch.empty(file.get_slice(name).get_shape(), device="meta") for name in names}
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{path}: truncated or damaged, or not a checkpoint; fetch it again") from error
+
+
+def check_dense(key: str, value: Tensor) -> None:
+    """Raise a ValueError unless every element of a tensor has a place of its own in the file."""
+    is_dense = value.layout == torch.strided and not value.is_quantized and value.device.type == "cpu"
+    if not is_dense or value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        raise ValueError(f"{key} is no plain tensor: sparse, quantized, or larger than what is stored of it")
+
+
+def _check_packing(path: Path) -> None:
+    """Raise a ValueError for an archive that unpacks to more than it has: torch stores tensors unpacked."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(item.file_size for item in archive.infolist())
+    if unpacked > path.stat().st_size:
+        raise ValueError(f"{path}: unpacks to {unpacked} bytes")
 
 
 def load_state(network: nn.Module, state: Mapping[str, Tensor], source: object) -> None:

@@ -8,7 +8,9 @@ from realsr_mod.weights.release import save_model
 
 
 def release(folder, name):
-    save_model(SRResNet(2, 4, 1), folder, {"_target_": "realsr_mod.networks.srresnet.SRResNet"}, {"name": name})
+    sizes = {"scale": 2, "channels": 4, "num_blocks": 1}
+    config = {"_target_": "realsr_mod.networks.srresnet.SRResNet", **sizes}
+    save_model(SRResNet(**sizes), folder, config, {"name": name})
     return str(folder)
 
 

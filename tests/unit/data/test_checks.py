@@ -61,9 +61,9 @@ def test_unknown_choice_is_refused(mixed):
 def test_only_new_changed_and_bad_files_are_read_again(mixed, save_photo, monkeypatch, cache_in_tmp):
     read = []
 
-    def recording(path, original=checks.image_size):
+    def recording(path, original=checks.image_size, **options):
         read.append(path.name)
-        return original(path)
+        return original(path, **options)
 
     monkeypatch.setattr(checks, "image_size", recording)
     for _ in range(2):

@@ -18,7 +18,7 @@ from realsr_mod.methods.base import DivergedError, SRModule
 from realsr_mod.networks.rrdb import RRDBNet
 from realsr_mod.networks.unet_discriminator import UNetDiscriminator
 from realsr_mod.runtime.config import CONF_DIR
-from realsr_mod.training.checkpointing import AtomicCheckpointIO
+from realsr_mod.training.checkpointing import CheckedCheckpointIO
 
 ADAM = partial(torch.optim.Adam, lr=1e-3)
 
@@ -50,7 +50,7 @@ def fit(model, folder, max_steps=4, ckpt_path=None, save_every=2, **options) -> 
         callbacks=[EMAWeightAveraging(decay=0.5), saving],
         logger=CSVLogger(folder, name="", version=""),
         log_every_n_steps=1,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[CheckedCheckpointIO()],
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
