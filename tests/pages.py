@@ -89,15 +89,16 @@ class Page:
 
 
 @contextmanager
-def served(options: list[str], folder: Path) -> Iterator[Page]:
-    """The page, as the command serves it, with `folder` for temporary files."""
+def served(options: list[str], folder: Path, before: str = "") -> Iterator[Page]:
+    """The page, as the command serves it, with `folder` for temporary files; `before` is Python that runs first."""
     folder.mkdir(exist_ok=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = folder / f"{port}.log"
     with log.open("w") as errors:
-        command = [sys.executable, "-m", "realsr_mod.app", *options, "--port", str(port)]
+        script = f"{before}\nfrom realsr_mod.app import app\napp()"
+        command = [sys.executable, "-c", script, *options, "--port", str(port)]
         process = subprocess.Popen(command, stderr=errors, env=os.environ | {"TMPDIR": str(folder)})
     try:
         while "http://" not in log.read_text():
@@ -138,15 +139,18 @@ class Visitor:
     def start(self, number: int, *data: Any, **more: Any) -> tuple[int, str]:
         return self.page.join({"fn_index": number, "data": data, "session_hash": self.session, **more})
 
-    def result(self) -> dict:
-        """Wait for the event that was started: its output. A failed one has `error`."""
+    def results(self, count: int = 1) -> dict[str, dict]:
+        """Wait for so many events that were started: their outputs by event. A failed one has `error`."""
         connection = http.client.HTTPConnection("127.0.0.1", self.page.port, timeout=60)
+        outputs = {}
         try:
             connection.request("GET", f"{API}/queue/data?session_hash={self.session}")
             for line in connection.getresponse():
                 message = json.loads(line[5:]) if line.startswith(b"data:") else {}
                 if message.get("msg") == "process_completed":
-                    return message["output"]
+                    outputs[message["event_id"]] = message["output"]
+                if len(outputs) == count:
+                    return outputs
         finally:
             connection.close()
         raise AssertionError("the page ended before the event did")
@@ -154,7 +158,8 @@ class Visitor:
     def does(self, number: int, *data: Any, **more: Any) -> dict:
         status, text = self.start(number, *data, **more)
         assert status == 200, text
-        return self.result()
+        [output] = self.results().values()
+        return output
 
     def opens(self, name: str, content: bytes) -> dict:
         place = self.upload(name, content)

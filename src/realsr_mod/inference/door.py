@@ -169,7 +169,7 @@ class Door:
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                return receive
+                raise Refused(400, "the event broke off")
             body += message.get("body", b"")
             more = message.get("more_body", False)
         try:

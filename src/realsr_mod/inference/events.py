@@ -33,7 +33,8 @@ def plainly(handler: Callable) -> Callable:
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
         except MemoryError:
-            raise gr.Error("This photo is too large for this computer; try a smaller one.") from None
+            message = "This photo is too large for this computer; try a smaller one."
+            raise gr.Error(message, print_exception=False) from None
         except Exception:
             logger.exception("the page could not do this")
             raise gr.Error("Something went wrong; the server's log says what.", print_exception=False) from None
@@ -58,7 +59,7 @@ class Handlers:
 
     def open_file(self, path: str) -> str:
         self._open(Path(path))
-        return path
+        return str(path)
 
     def open_example(self, event: gr.SelectData) -> str:
         return self.open_file(str(self.examples[event.index]))

@@ -3,6 +3,7 @@
 import os
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -99,8 +100,8 @@ def build_page(handlers: Handlers) -> gr.Blocks:
                         "Download PNG", variant="primary", interactive=False, scale=0, min_width=190, elem_id="download"
                     )
         result, estimated = [view, download, status], [*sliders, reset]
-        opening = {"concurrency_id": "open", "concurrency_limit": DECODERS, "api_visibility": "private"}
-        working = {"concurrency_id": "network", "concurrency_limit": 1, "api_visibility": "private"}
+        opening: dict[str, Any] = {"concurrency_id": "open", "concurrency_limit": DECODERS, "api_visibility": "private"}
+        working: dict[str, Any] = {"concurrency_id": "network", "concurrency_limit": 1, "api_visibility": "private"}
         opened = file.upload(plainly(handlers.open_file), file, photo, **opening)
         picked = gallery.select(plainly(handlers.open_example), None, photo, **opening)
         changed = model.change(plainly(handlers.open_again), photo, None, **opening)

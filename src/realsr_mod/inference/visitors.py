@@ -1,5 +1,6 @@
 """What a page keeps of its visitors, and for how long: opened photos in memory, uploads and results on the disk."""
 
+import logging
 import os
 import re
 import shutil
@@ -15,6 +16,8 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 from realsr_mod.inference.studio import OpenedImage
+
+logger = logging.getLogger(__name__)
 
 PREFIX = "realsr_mod_page_"
 PHOTO_MEMORY_OPTION = "--photo-memory-mb"
@@ -98,8 +101,12 @@ class VisitorsFolder:
 
         def sweep() -> None:
             while not self._ended.wait(min(30, self.forget_after_s / 4)):
-                self.sweep(kept)
-                then()
+                try:
+                    self.sweep(kept)
+                    then()
+                except Exception:
+                    if not self._ended.is_set():  # else the folder goes just now
+                        logger.exception("old files could not be removed; this is tried again")
 
         threading.Thread(target=sweep, name="sweep", daemon=True).start()
 
