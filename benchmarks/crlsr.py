@@ -48,7 +48,7 @@ class Nearness(NamedTuple):
 def train(photos: Path, runs: Path, variant: str, seed: str, steps: int) -> Path:
     """The finished run of one variant and seed; all differ in the loss alone."""
     data = ("data=folder", f"data.root={photos}", "data.batch_size=8", "data.num_workers=0", "data.val_crop_px=256")
-    length = (f"trainer.max_steps={steps}", f"trainer.val_check_interval={steps}", "trainer.precision=32-true")
+    length = (f"trainer.max_steps={steps}", f"trainer.val_check_interval={steps}", "trainer.precision=float32")
     terms = zip(("bidirectional", "conditional", "reconstruction"), VARIANTS[variant][1], strict=True)
     weights = (f"method.{name}_weight={weight}" for name, weight in terms)
     return trained(runs, f"{variant}_{seed}", "experiment=crlsr", f"seed={seed}", *data, *length, *weights)

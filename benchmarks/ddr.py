@@ -38,11 +38,11 @@ def train_all(runs: Path, photos: Path, seed: str) -> dict[str, Path]:
     return {"residual": residual, "plain": plain, "srgan": srgan}
 
 
-def explored(run: Path, photos: Path, degradations: str, pool: str, taps: str = "null") -> Figures:
+def explored(run: Path, photos: Path, conditions: str, pool: str, taps: str = "null") -> Figures:
     """What the explorer finds at a run's tap; measured once, kept in the run's folder."""
-    folder = run / f"explore_{photos.name}_{degradations}_{pool}"
+    folder = run / f"explore_{photos.name}_{conditions}_{pool}"
     if not (folder / "figures.json").is_file():
-        options = [f"degradations={degradations}", f"pool={pool}", f"taps={taps}"]
+        options = [f"conditions={conditions}", f"pool={pool}", f"taps={taps}"]
         options += [f"output={folder}", f"hydra.run.dir={folder}"]
         command("explore", f"model={run}", f"data.root={photos}", *options)
     return json.loads((folder / "figures.json").read_text())["studies"][0]
@@ -110,7 +110,7 @@ def main(
         figures = {
             name: [explored(run, photos, grid, "mean", "embedding") for run in group] for name, group in of_kdsr.items()
         }
-        print_indices(figures, f"{photos.name}, degradations={grid}, KDSR's IDR; mean (each seed)")
+        print_indices(figures, f"{photos.name}, conditions={grid}, KDSR's IDR; mean (each seed)")
 
 
 if __name__ == "__main__":

@@ -6,12 +6,10 @@ from typing import Annotated
 
 import torch
 import typer
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from rich.console import Console
 from rich.table import Table
 
-from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.runtime.compose import compose, instantiate
 
 
 def median_ms(network: torch.nn.Module, lr: torch.Tensor, bf16: bool, repeats: int) -> float:
@@ -40,8 +38,7 @@ def main(
     ] = False,
 ) -> None:
     """Time a network with random weights on one image."""
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        cfg = compose("train", overrides=[f"network={network}", f"scale={scale}"])
+    cfg = compose("train", [f"network={network}", f"scale={scale}"])
     built = instantiate(cfg.network).to(device).eval()
     height, width = (int(side) for side in size.split("x"))
     lr = torch.rand(1, 3, height, width, device=device)

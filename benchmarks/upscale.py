@@ -16,8 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 
@@ -25,6 +23,7 @@ from realsr_mod.images.read import LoadedImage, read_image
 from realsr_mod.images.write import write_image
 from realsr_mod.inference.upscaler import Upscaler
 from realsr_mod.networks.base import SRNetwork
+from realsr_mod.runtime.compose import compose, instantiate
 from realsr_mod.runtime.config import CONF_DIR
 from realsr_mod.weights.release import load_restorer
 
@@ -33,8 +32,7 @@ def build(name: str) -> SRNetwork:
     """The network that `network=NAME` trains, at x4 with random weights; or a released model."""
     if not (CONF_DIR / "network" / f"{name}.yaml").is_file():
         return load_restorer(name)
-    config = OmegaConf.create({"scale": 4, "network": OmegaConf.load(CONF_DIR / "network" / f"{name}.yaml")})
-    return instantiate(config.network)
+    return instantiate(compose("train", [f"network={name}"]).network)
 
 
 def resident_bytes() -> int:

@@ -1,7 +1,21 @@
 """Real-world image super-resolution: train, study, compare and use networks that restore degraded photos."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # `X as X` says that a name is public
+    from realsr_mod.data.batch import SRBatch as SRBatch
+    from realsr_mod.degradations.base import Degradation as Degradation
+    from realsr_mod.degradations.base import row as row
+    from realsr_mod.degradations.base import rows as rows
+    from realsr_mod.degradations.classic import ClassicDegradation as ClassicDegradation
+    from realsr_mod.degradations.second_order import SecondOrder as SecondOrder
+    from realsr_mod.inference.upscaler import Upscaler as Upscaler
+    from realsr_mod.methods.kdsr.network import KDSRNet as KDSRNet
+    from realsr_mod.methods.mmrealsr.network import MMRealSRNet as MMRealSRNet
+    from realsr_mod.networks.base import SRNetwork as SRNetwork
+    from realsr_mod.runtime.rng import step_generator as step_generator
+    from realsr_mod.weights.release import load_model as load_model
 
 __version__ = "0.1.0"
 

@@ -2,8 +2,12 @@
 
 import errno
 import logging
+import os
 import signal
 import socket
+import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,39 +35,57 @@ def serve(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
     max_megapixels: Annotated[float, typer.Option(min=0, help="Refuse larger photos.")] = 4,
     max_upload_mb: Annotated[int, typer.Option(min=1, help="Refuse larger files.")] = 20,
+    photo_memory_mb: Annotated[
+        int, typer.Option(min=1, help="Keep opened photos in so much memory; others are opened anew when needed.")
+    ] = 256,
+    keep_minutes: Annotated[
+        float, typer.Option(min=0.01, help="Remove uploads and results that nobody has used for so long.")
+    ] = 60,
+    allowed_host: Annotated[
+        list[str] | None, typer.Option(help="A name that this computer is asked by, such as photos.lan; repeatable.")
+    ] = None,
 ) -> None:
     """Open a web page that upscales photos with the models of the zoo and those trained here."""
     logging.basicConfig(level=logging.WARNING)
-    try:
-        from realsr_mod.inference.page import CSS, THEME, build_page
-    except ModuleNotFoundError as error:
-        if error.name != "gradio":
-            raise
-        print_error("the web page needs an extra: pip install 'realsr-mod[app]'")
-        raise typer.Exit(1) from error
+    from realsr_mod.inference.door import HostNames
     from realsr_mod.inference.studio import Studio
+    from realsr_mod.inference.visitors import PhotoStore, VisitorsFolder
 
-    with user_errors():
+    _end_as_ctrl_c_does()
+    with user_errors(), VisitorsFolder(keep_minutes * 60) as folder:
+        os.environ["GRADIO_TEMP_DIR"] = str(folder.uploads)  # looked at when Gradio is imported, too
+        try:
+            from realsr_mod.inference import page
+            from realsr_mod.inference.events import Handlers
+        except ModuleNotFoundError as error:
+            if error.name != "gradio":
+                raise
+            print_error("the web page needs an extra: pip install 'realsr-mod[app]'")
+            raise typer.Exit(1) from error
+        names = HostNames(host, allowed_host or [])
         models = offered_models(model or [], runs)
-        page = build_page(Studio(models, int(max_megapixels * 1e6), device=device))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl+C: the temporary folder is removed
-    try:
-        page.launch(
-            server_name=host,
-            server_port=port,
-            max_file_size=f"{max_upload_mb}mb",
-            show_error=False,
-            quiet=True,
-            prevent_thread_lock=True,
-            footer_links=[],
-            theme=THEME,
-            css=CSS,
-        )
-    except OSError as error:  # its message does not say what was wrong
-        print_error(_why_not_served(host, port, error))
-        raise typer.Exit(1) from error
-    console.print(f"{len(models)} model(s); the page is at http://{host}:{port} (Ctrl+C ends it)")
-    page.block_thread()
+        studio = Studio(models, int(max_megapixels * 1e6), device=device)
+        handlers = Handlers(studio, folder, PhotoStore(photo_memory_mb * 10**6))
+        blocks = page.build_page(handlers)
+        try:
+            page.serve(blocks, handlers, names, host, port, max_upload_mb)
+        except OSError as error:  # its message does not say what was wrong
+            print_error(_why_not_served(host, port, error))
+            raise typer.Exit(1) from error
+        console.print(f"{len(models)} model(s); the page is at http://{host}:{port} (Ctrl+C ends it)")
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+        blocks.close(verbose=False)
+    sys.stdout.flush()
+    os._exit(0)  # else a network at work in a thread would hold the program, and write into a folder that is gone
+
+
+def _end_as_ctrl_c_does() -> None:
+    """Have the signals that end programs end this one in order, so that what visitors brought is removed."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has fewer
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores one
+            signal.signal(number, signal.default_int_handler)
 
 
 def _why_not_served(host: str, port: int, error: OSError) -> str:
@@ -89,7 +111,8 @@ def offered_models(given: list[str], runs: Path) -> "list[ModelLocation]":
     from realsr_mod.weights.catalog import entries
     from realsr_mod.weights.locate import locate, upscaling_runs
 
-    found = [locate(model) for model in (*given, *(entry.folder for entry in entries()), *upscaling_runs(runs))]
+    models: list[str | Path] = [*given, *(entry.folder for entry in entries()), *upscaling_runs(runs)]
+    found = [locate(model) for model in models]
     by_place: dict[Path, ModelLocation] = {}
     for location in found:
         by_place.setdefault(location.weights.resolve(), location)

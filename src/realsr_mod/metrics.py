@@ -31,7 +31,8 @@ def _comparable_luma(sr_B3HW: Tensor, hr_B3HW: Tensor, border: int) -> tuple[Ten
             f"{border} px on each side; use a larger image"
         )
     inside = (..., slice(border, h - border), slice(border, w - border))
-    return tuple(rgb_to_y(quantize(x.double()))[inside] for x in (sr_B3HW, hr_B3HW))
+    sr, hr = (rgb_to_y(quantize(x.double()))[inside] for x in (sr_B3HW, hr_B3HW))
+    return sr, hr
 
 
 def psnr_y(sr_B3HW: Tensor, hr_B3HW: Tensor, border: int) -> Tensor:
@@ -51,6 +52,8 @@ class _MeanPerImage(Metric):
     """The mean over images of a value per image, right over any number of processes."""
 
     full_state_update = False
+    total: Tensor
+    count: Tensor
 
     def __init__(self, border: int) -> None:
         super().__init__()

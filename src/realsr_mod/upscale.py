@@ -3,7 +3,7 @@
 import logging
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 import typer
 from rich import box
@@ -18,7 +18,7 @@ from realsr_mod.weights import catalog
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` and a misspelt option need not wait for it
     from realsr_mod.inference.batch import Enlarge, Job, Outcome, Settings
-    from realsr_mod.inference.upscaler import Upscaler
+    from realsr_mod.inference.upscaler import Upscaler, UpscalerSettings
 
 console = Console(stderr=True, soft_wrap=True)
 
@@ -46,8 +46,8 @@ class Precision(StrEnum):
 app = typer.Typer(add_completion=False)
 
 
-def option(text: str, *names: str, **limits: float) -> typer.models.OptionInfo:
-    return typer.Option(*names, help=text, **limits)
+def option(text: str, *names: str, min: float | None = None, max: float | None = None) -> Any:
+    return typer.Option(*names, help=text, min=min, max=max)
 
 
 def list_models(wanted: bool) -> None:
@@ -120,7 +120,7 @@ def say(line: str) -> None:
     console.print(line, markup=False, highlight=False)
 
 
-def load(model: str | None, **settings: object) -> "Upscaler":
+def load(model: str | None, **settings: "Unpack[UpscalerSettings]") -> "Upscaler":
     """The model that is meant; says which it is."""
     from realsr_mod.inference.upscaler import Upscaler
     from realsr_mod.weights.locate import locate

@@ -253,36 +253,6 @@ def webp(canvas: tuple[int, int], frames: int = 1) -> bytes:
     return bytes(content)
 
 
-def webp_with_exif(block: bytes) -> bytes:
-    content = webp((16, 16))
-    behind = b"EXIF" + struct.pack("<I", len(block)) + block
-    flags = bytes([content[20] | 8])
-    return (
-        content[:4] + struct.pack("<I", len(content) + len(behind) - 8) + content[8:20] + flags + content[21:] + behind
-    )
-
-
-def wide_window() -> bytes:
-    """99 bytes, for which the decoder is told to keep a gigabyte."""
-    return lzma.compress(bytes(99), lzma.FORMAT_XZ, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 2**30}])
-
-
-def packed_texts(count: int) -> list[bytes]:
-    """Chunks of a kilobyte that hold a megabyte of text each."""
-    return [chunk(b"zTXt", b"k%d\0\0" % number + zlib.compress(bytes(10**6))) for number in range(count)]
-
-
-def exif_as_text(block: bytes) -> bytes:
-    """EXIF as ImageMagick once wrote it into PNGs."""
-    return chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(b"\n\n\n" + block.hex().encode()))
-
-
-def two_headers() -> bytes:
-    """One reader takes the first, another the last."""
-    second = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0))
-    return png(30_000, 30_000, second, depth=16, data=zeros_zlib(1))
-
-
 def bmp(width: int, height: int, data: bytes, bits: int = 8, coding: int = 0) -> bytes:
     palette = bytes(1024) if bits == 8 else bytes(64) if bits == 4 else b""
     offset = 54 + len(palette)
@@ -292,11 +262,43 @@ def bmp(width: int, height: int, data: bytes, bits: int = 8, coding: int = 0) ->
 
 EXIF_BOMB = shared_exif(20_000, 100_000)
 
+
+def lzma_window() -> bytes:
+    """A dictionary of a gigabyte, for 99 bytes."""
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 2**30}]
+    return grey_alpha_stream(lzma.compress(bytes(99), format=lzma.FORMAT_XZ, filters=filters), 34925)
+
+
+def many_texts() -> bytes:
+    return png(8, 8, *[chunk(b"zTXt", b"k%d\0\0" % n + zlib.compress(bytes(10**6))) for n in range(900)])
+
+
+def exif_as_text() -> bytes:
+    text = zlib.compress(b"\n\n\n" + EXIF_BOMB.hex().encode())
+    return png(8, 8, chunk(b"zTXt", b"Raw profile type exif\0\0" + text))
+
+
+def two_headers() -> bytes:
+    small_header = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0))
+    return png(30_000, 30_000, small_header, depth=16, data=zeros_zlib(1))
+
+
+def chunk_of_4_gb() -> bytes:
+    """A decoder makes room for a chunk before it looks whether the file has as much."""
+    return png(8, 8, depth=16, color=6)[:33] + struct.pack(">I", 2**32 - 1) + b"IDAT" + bytes(99)
+
+
+def webp_with_exif() -> bytes:
+    plain, size = webp((16, 16)), struct.pack("<I", len(EXIF_BOMB))
+    length = struct.pack("<I", len(plain) + len(EXIF_BOMB))
+    return plain[:4] + length + plain[8:20] + bytes([plain[20] | 8]) + plain[21:] + b"EXIF" + size + EXIF_BOMB
+
+
 # What each is, what makes it, and words of the sentence that refuses it; None: it is decoded, but cheaply.
 BOMBS: dict[str, tuple[Bomb, str | None]] = {
     "lzma_400_mb.tif": (lambda: grey_alpha_stream(zeros_lzma(400), 34925), "unpacks to more"),
     "zlib_2_gb.tif": (lambda: grey_alpha_stream(zeros_zlib(2000), 8), "unpacks to more"),
-    "lzma_window.tif": (lambda: grey_alpha_stream(wide_window(), 34925), "damaged"),
+    "lzma_window.tif": (lzma_window, "damaged"),
     "tiles_1_gb.tif": (giant_tiles, "tiles have 32768x32768"),
     "tiles_deep.tif": (lambda: giant_tiles(16384, 16, 4), "tiles have"),
     "samples.tif": (many_samples, "each pixel has"),
@@ -320,23 +322,20 @@ BOMBS: dict[str, tuple[Bomb, str | None]] = {
     "index.jpg": (index_of_images, "its tags ask for"),
     "junk.jpg": (lambda: b"\xff\xd8" + b"\xff" * 30_000_000 + small("JPEG")[2:], "mean nothing"),
     "chunks_800000.png": (lambda: png(8, 8, chunk(b"teSt") * 800_000), "chunks"),
-    "chunk_4_gb.png": (
-        lambda: png(8, 8, depth=16, color=6)[:33] + struct.pack(">I4s", 2**32 - 1, b"IDAT") + bytes(99),
-        "truncated",
-    ),
+    "chunk_4_gb.png": (chunk_of_4_gb, "truncated"),
     "pixels_900_mp.png": (lambda: png(30_000, 30_000, depth=1, color=0), "30000x30000 pixels"),
     "text.png": (lambda: png(8, 8, chunk(b"zTXt", b"Comment\0\0" + zeros_zlib(1000))), None),
-    "texts.png": (lambda: png(8, 8, *packed_texts(900)), None),
+    "texts.png": (many_texts, None),
     "profile.png": (lambda: png(8, 8, chunk(b"iCCP", b"x\0\0" + zeros_zlib(1000))), "damaged"),
     "exif.png": (lambda: png(8, 8, chunk(b"eXIf", EXIF_BOMB)), "its tags ask for"),
     "exif_after.png": (lambda: png(8, 8, after=chunk(b"eXIf", EXIF_BOMB)), "its tags ask for"),
-    "exif_as_text.png": (lambda: png(8, 8, exif_as_text(EXIF_BOMB)), "its tags ask for"),
+    "exif_as_text.png": (exif_as_text, "its tags ask for"),
     "two_headers.png": (two_headers, "header is not the first|30000x30000"),
     "animation.png": (lambda: png(8, 8, chunk(b"acTL", struct.pack(">II", 2**31 - 1, 0))), None),
     "canvas.webp": (lambda: webp((2**24, 2**24)), "16777216x16777216"),
     "canvas_of_90_mp.webp": (lambda: webp((9_500, 9_500)), None),
     "frames.webp": (lambda: webp((16, 16), 3_000), None),
-    "exif.webp": (lambda: webp_with_exif(EXIF_BOMB), "its tags ask for"),
+    "exif.webp": (webp_with_exif, "its tags ask for"),
     "jumps.bmp": (lambda: bmp(90_000_000, 1, b"\0\2\xff\xff" * 4, coding=1), "run-length"),
     "lines.bmp": (lambda: bmp(10_000, 9_000, b"\1\0\0\0" * 9_000, coding=1), "run-length"),
     "short.bmp": (lambda: bmp(9_900, 9_900, b"", bits=24), "damaged"),

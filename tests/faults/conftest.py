@@ -1,4 +1,4 @@
-"""What the tests of faults share: those marked `fault` run by `make faults` alone."""
+"""What the tests of hostile files share."""
 
 from pathlib import Path
 
@@ -7,15 +7,6 @@ from faults.hostile import NETWORK
 
 from realsr_mod.networks.srresnet import SRResNet
 from realsr_mod.weights.release import save_model
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long ones out unless they are asked for by their marker."""
-    if "fault" in config.option.markexpr:
-        return
-    long = [item for item in items if item.get_closest_marker("fault")]
-    config.hook.pytest_deselected(items=long)
-    items[:] = [item for item in items if item not in long]
 
 
 @pytest.fixture

@@ -224,7 +224,7 @@ def hostile_overrides(canary: Path) -> dict[str, Any]:
         ],
         "callback_created": ["+callbacks.x=${oc.create:" + call + "}"],
         "callback_decoded": ['+callbacks.x=${oc.decode:"' + call + '"}'],
-        "callback_created_quoted": ["+callbacks.x='${oc.create:{_target_: os.system}}'"],
+        "callback_created_quoted": ["+callbacks.x='${oc.create:" + call.replace("'", "") + "}'"],
         "callback_computed": ["+callbacks.x='${oc.dict.values:data}'"],
         "resolver_name_computed": ["+r=create", "+callbacks.x=${oc.${r}:" + call + "}"],
         "target_referred_to": ["+evil=os.system", "+callbacks.x._target_=${evil}"],

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from realsr_mod.runtime.hydra_command import USER_ERRORS, explain
+from realsr_mod.runtime.config_errors import USER_ERRORS, explain
 
 SECONDS = 10.0  # a refusal takes milliseconds; the first import of a module takes seconds
 

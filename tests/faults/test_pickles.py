@@ -14,7 +14,7 @@ import pytest
 import torch
 from faults.refusals import all_of, refusal
 
-from realsr_mod.training.checkpointing import AtomicCheckpointIO
+from realsr_mod.training.checkpointing import CheckedCheckpointIO
 from realsr_mod.weights.release import load_model
 from realsr_mod.weights.state import read_checkpoint
 
@@ -153,7 +153,7 @@ def test_no_pickle_runs(name, canary, tmp_path):
         for read in readers:
             assert str(path) in refusal(lambda path=path, read=read: read(path)), file
         with suppress(Exception):  # torch's own; what counts is that nothing runs
-            AtomicCheckpointIO().load_checkpoint(path)
+            CheckedCheckpointIO().load_checkpoint(path)
 
 
 def test_the_trap_works(tmp_path):
@@ -216,3 +216,20 @@ def test_damaged_checkpoints_are_one_kind_of_error(tmp_path):
                 message = str(error)
                 if str(path) not in message:
                     raise
+
+
+@pytest.mark.parametrize("scheme", ["local://", "file://", ""])
+def test_a_checkpoint_cannot_have_files_removed(scheme, tmp_path):
+    """Its callbacks' states say which earlier checkpoint goes; Lightning removes whatever lies there, with folders."""
+    theirs = tmp_path / "photos"
+    theirs.mkdir()
+    (theirs / "a.png").write_bytes(b"")
+    CheckedCheckpointIO().remove_checkpoint(f"{scheme}{theirs}")
+    CheckedCheckpointIO().remove_checkpoint(f"{scheme}{theirs / 'a.png'}")
+    assert (theirs / "a.png").exists()
+    ours = tmp_path / "step.ckpt"
+    ours.write_bytes(b"")
+    CheckedCheckpointIO().remove_checkpoint(f"{theirs}/../step.ckpt")
+    assert ours.exists()
+    CheckedCheckpointIO().remove_checkpoint(ours)
+    assert not ours.exists()

@@ -1,74 +1,39 @@
 """The web page in a real browser: upload, sliders, result, download, bad files. And its command."""
 
-import io
-import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from PIL import Image
+from pages import PLAIN, Visitor, png, save_models, served
 
 from realsr_mod.images.read import read_image
-from realsr_mod.methods.kdsr.network import KDSRNet
-from realsr_mod.methods.mmrealsr.network import MMRealSRNet
-from realsr_mod.weights.release import save_model
 
 pytestmark = pytest.mark.slow
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-MMREALSR = {"scale": 2, "channels": 8, "num_blocks": 1, "growth": 4, "estimator_widths": [4]}
-MMREALSR |= {"estimator_blocks": [1], "estimator_downscales": [1]}
-KDSR = {"scale": 2, "channels": 4, "encoder_blocks": 1, "restorer_blocks": 1}
 WAIT_MS = 30_000
+NO_GRADIO = "the web page's extra is not installed: pip install 'realsr-mod[app]'"
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory) -> Path:
-    torch.manual_seed(0)
-    root = tmp_path_factory.mktemp("secret_server_folder")
-    network = MMRealSRNet(**MMREALSR)
-    for parameter in network.modulation.parameters():  # initialized so small that sliders would hardly show
-        torch.nn.init.normal_(parameter, std=0.3)
-    save_model(network, root / "sliders" / "one", {"_target_": _target(MMRealSRNet), **MMREALSR}, {})
-    save_model(KDSRNet(**KDSR), root / "plain" / "two", {"_target_": _target(KDSRNet), **KDSR}, {})
-    return root
-
-
-def _target(network_class: type) -> str:
-    return f"{network_class.__module__}.{network_class.__name__}"
+def options(tmp_path_factory) -> list[str]:
+    """What the command needs to offer two small models."""
+    pytest.importorskip("gradio", reason=NO_GRADIO)
+    return save_models(tmp_path_factory.mktemp("secret_server_folder"))
 
 
 @pytest.fixture(scope="module")
-def address(models):
+def address(options, tmp_path_factory):
     """The page, served by the real command."""
-    pytest.importorskip("gradio", reason="the web page's extra is not installed: pip install 'realsr-mod[app]'")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    arguments = ["--model", models / "sliders" / "one", "--model", models / "plain" / "two", "--port", port]
-    arguments += ["--max-megapixels", 0.05, "--runs", models / "none"]
-    command = [sys.executable, "-m", "realsr_mod.app", *map(str, arguments)]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        for _ in range(300):
-            time.sleep(0.2)
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}")
-                break
-            except OSError:
-                assert server.poll() is None, server.stderr.read()
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(60)
+    with served([*options, "--max-megapixels", "0.05"], tmp_path_factory.mktemp("page")) as page:
+        yield page.address
 
 
 @pytest.fixture(scope="module")
@@ -92,12 +57,6 @@ def page(browser, address):
     page.wait_for_selector("#examples img")
     yield page
     page.close()
-
-
-def png(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 PHOTO = png(np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8))
@@ -169,7 +128,7 @@ def test_sliders_appear_only_for_models_that_have_them(page):
     page.click("#examples button >> nth=1")
     status(page, "blur")
     page.click("#model input")
-    page.click("[role=option]:has-text('plain · two')")
+    page.click(f"[role=option]:has-text('{PLAIN}')")
     page.wait_for_selector("#blur", state="hidden")
     page.wait_for_function("() => !document.querySelector('#status').innerText.includes('blur')")
     assert not page.locator("#noise").is_visible()
@@ -179,7 +138,7 @@ def test_sliders_appear_only_for_models_that_have_them(page):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("notes.png", b"I am a text", "not a PNG, JPEG, WebP, TIFF or BMP photo"),
+        ("notes.png", b"I am a text", "not a PNG, JPEG, WebP, TIFF, BMP or PPM image"),
         ("half.png", PHOTO[:2000], "truncated or damaged"),
         ("empty.png", b"", "the file is empty"),
         ("wide.png", png(np.zeros((300, 300, 3), np.uint8)), "300x300 pixels, the limit is 0.05 megapixels"),
@@ -193,8 +152,28 @@ def test_bad_file_gets_a_clear_message(page, name, content, message):
     assert not re.search(r"Traceback|/tmp|/home|site-packages|\.py|secret_server_folder", shown)
 
 
+def test_a_full_queue_is_said_in_words(page, address, options, tmp_path):
+    with served([*options, "--max-megapixels", "4"], tmp_path / "page", before=SLOW_NETWORK) as busy:
+        page.goto(busy.address)
+        page.wait_for_selector("#examples img")
+        visitor = Visitor(busy)
+        visitor.opens("my photo.png", PHOTO)
+        upscale = visitor.after(visitor.number("release"))
+        while visitor.start(upscale, None, PLAIN, 0, 0)[0] == 200:
+            pass
+        page.click("#examples button >> nth=0")
+        page.wait_for_selector("text=16 photos are waiting already, and no more may; try again in a minute.")
+
+
+SLOW_NETWORK = """
+import time
+from realsr_mod.inference.studio import Studio
+Studio.upscale = lambda *arguments: time.sleep(60)
+"""
+
+
 def test_a_model_that_is_not_there_is_named(tmp_path):
-    pytest.importorskip("gradio", reason="the web page's extra is not installed: pip install 'realsr-mod[app]'")
+    pytest.importorskip("gradio", reason=NO_GRADIO)
     command = [sys.executable, "-m", "realsr_mod.app", "--model", "nowhere"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
@@ -202,33 +181,34 @@ def test_a_model_that_is_not_there_is_named(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_taken_port_is_named(models):
-    pytest.importorskip("gradio", reason="the web page's extra is not installed: pip install 'realsr-mod[app]'")
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        command = [sys.executable, "-m", "realsr_mod.app", "--model", models / "plain" / "two", "--port", port]
-        done = subprocess.run([*map(str, command), "--runs", str(models / "none")], capture_output=True, text=True)
+def test_a_name_that_is_none_is_refused_at_the_start(tmp_path):
+    pytest.importorskip("gradio", reason=NO_GRADIO)
+    command = [sys.executable, "-m", "realsr_mod.app", "--allowed-host", "https://photos.lan"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
-    assert f"port {port} is taken; give --port N" in done.stderr
+    assert "--allowed-host takes a name such as photos.example.org, got 'https://photos.lan'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_taken_port_is_named(options):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        command = [sys.executable, "-m", "realsr_mod.app", *options, "--port", str(other.getsockname()[1])]
+        done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"port {command[-1]} is taken; give --port N" in done.stderr
     assert "Traceback" not in done.stderr
     assert "http://" not in done.stderr + done.stdout
 
 
-def test_the_address_is_said_once_the_page_is_served_and_nothing_is_left_behind(models, tmp_path):
-    pytest.importorskip("gradio", reason="the web page's extra is not installed: pip install 'realsr-mod[app]'")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "realsr_mod.app", "--model", models / "plain" / "two", "--port", port]
-    command += ["--runs", models / "none"]
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
-    server = subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True, env=environment)
-    try:
-        said = next((line for line in server.stderr if "http://" in line), "")
-        urllib.request.urlopen(f"http://127.0.0.1:{port}")  # at the first try
-        assert f"http://127.0.0.1:{port}" in said
-        assert list(tmp_path.glob("realsr_mod_*"))
-    finally:
-        server.terminate()
-        server.wait(60)
-    assert not list(tmp_path.glob("realsr_mod_*"))
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "ctrl-c"])
+def test_the_address_is_said_once_the_page_is_served_and_nothing_is_left_behind(options, tmp_path, number):
+    with served(options, tmp_path) as page:
+        urllib.request.urlopen(page.address)  # at the first try
+        assert page.address in page.logged()
+        Visitor(page).opens("my photo.png", PHOTO)
+        [folder] = (path for path in page.left() if path.is_dir())
+        assert list(folder.glob("uploads/*/my photo.png"))
+        page.process.send_signal(number)
+        assert page.process.wait(30) == 0
+        assert not page.left()
+        assert "Traceback" not in page.logged()

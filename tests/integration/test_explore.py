@@ -33,7 +33,7 @@ def models(tmp_path):
 
 
 def test_two_networks_side_by_side_in_a_page_that_needs_no_network(run, tmp_path, models):
-    conditions = "degradations.conditions=[{}, {blur: 2}, {noise: 20}]"
+    conditions = "conditions.levels=[{}, {blur: 2}, {noise: 20}]"
     arguments = ["model=[teacher,srresnet]", "data.root=photos", "data.crop_px=32", "taps=null", conditions]
     done = run("explore", *arguments, "output=report")
     assert re.search(r"srresnet +rb4", done.stdout)

@@ -31,6 +31,7 @@ def test_the_wheel_brings_its_configuration_and_works_anywhere(tmp_path):
     subprocess.run(build, check=True, timeout=120)
     (wheel,) = tmp_path.glob("realsr_mod-*.whl")
     with zipfile.ZipFile(wheel) as archive:
+        assert "realsr_mod/py.typed" in archive.namelist()
         sizes = {item.filename: item.file_size for item in archive.infolist() if "/weights/zoo/" in item.filename}
     needed = {f"realsr_mod/weights/zoo/{name}/{file}" for name in zoo_names() for file in (WEIGHTS_NAME, CONFIG_NAME)}
     assert needed <= sizes.keys()
@@ -42,8 +43,8 @@ def test_the_wheel_brings_its_configuration_and_works_anywhere(tmp_path):
     packages = [path for path in sys.path if path.endswith("site-packages")]
     (site / "others.pth").write_text("\n".join(packages) + "\n")
     code = (
-        "import realsr_mod, realsr_mod.runtime.config as c, realsr_mod.runtime.hydra_command as e;"
-        "print(realsr_mod.__file__); print(c.CONF_DIR); print(e.experiments())"
+        "import realsr_mod, realsr_mod.runtime.config as c, realsr_mod.runtime.reference as r;"
+        "print(realsr_mod.__file__); print(c.CONF_DIR); print(r.choices('experiment'))"
     )
     python = str(tmp_path / "env" / "bin" / "python")
     shown = subprocess.run([python, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True)

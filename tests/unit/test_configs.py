@@ -2,19 +2,16 @@
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from realsr_mod.data.datamodule import SRDataModule
 from realsr_mod.networks.base import Estimator
-from realsr_mod.runtime.config import CONF_DIR
-from realsr_mod.runtime.hydra_command import experiments
+from realsr_mod.runtime.compose import compose, instantiate
+from realsr_mod.runtime.reference import choices
 
 
 def compose_train(*overrides):
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        return compose("train", overrides=list(overrides))
+    return compose("train", list(overrides))
 
 
 def missing_keys(node, path=""):
@@ -23,7 +20,7 @@ def missing_keys(node, path=""):
     return [path] if node == "???" else []
 
 
-@pytest.mark.parametrize("experiment", experiments())
+@pytest.mark.parametrize("experiment", choices("experiment"))
 def test_experiment_builds(experiment):
     cfg = compose_train(f"experiment={experiment}")
     del cfg.callbacks, cfg.logger  # they ask Hydra for the run's folder
@@ -45,14 +42,13 @@ def test_experiment_builds(experiment):
         assert all(OmegaConf.select(other, key) is not None for key in known)
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF_DIR / "protocol").glob("*.yaml")))
+@pytest.mark.parametrize("name", choices("protocol"))
 def test_protocol_builds(name):
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        cfg = compose("evaluate", overrides=[f"protocol={name}", "data.root=somewhere"])
+    cfg = compose("evaluate", [f"protocol={name}", "data.root=somewhere"])
     assert instantiate(cfg.protocol).scale == 4
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (CONF_DIR / "trainer").glob("*.yaml")))
+@pytest.mark.parametrize("name", choices("trainer"))
 def test_trainers_agree_on_everything_but_the_device(name):
     plain = {"accelerator", "devices", "num_nodes", "strategy", "benchmark"}
     given, default = (compose_train(f"trainer={n}").trainer for n in (name, "default"))

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich import box
 from rich.console import Console
@@ -21,6 +20,7 @@ from realsr_mod.data.protocols import Case
 from realsr_mod.degradations.resize import resize
 from realsr_mod.metrics import psnr_y, ssim_y
 from realsr_mod.networks.base import SRNetwork
+from realsr_mod.runtime.compose import instantiate
 from realsr_mod.runtime.devices import best_precision, describe, pick_device, pick_dtype
 from realsr_mod.runtime.files import write_json
 from realsr_mod.weights.locate import locate
@@ -39,8 +39,9 @@ def evaluate(cfg: DictConfig) -> float:
     output = output_file(cfg)
     roots = list(cfg.data.root) if OmegaConf.is_list(cfg.data.root) else [cfg.data.root]
     results = []
+    max_pixels = int(cfg.data.max_megapixels * 1e6)
     for name, root in zip(set_names(roots), roots, strict=True):
-        for case in track(protocol.cases(root), description=name, total=protocol.count(root)):
+        for case in track(protocol.cases(root, max_pixels), description=name, total=protocol.count(root)):
             try:
                 figures = measure(network, case, device, dtype)
             except ValueError as error:
@@ -50,7 +51,7 @@ def evaluate(cfg: DictConfig) -> float:
     show(cfg, network, summary)
     write_json(output, {**circumstances(cfg, precision, device), "summary": summary, "images": results})
     print(f"written to {output}")
-    return next(row["psnr_y"] for row in summary if row["set"] == "all")
+    return float(next(row["psnr_y"] for row in summary if row["set"] == "all"))
 
 
 def output_file(cfg: DictConfig) -> Path:
@@ -79,7 +80,7 @@ def circumstances(cfg: DictConfig, precision: str, device: torch.device) -> dict
     return {
         "model": str(cfg.model),
         "sha256": read_config(cfg.model).get("sha256") if released else None,
-        "protocol": HydraConfig.get().runtime.choices.protocol,
+        "protocol": HydraConfig.get().runtime.choices["protocol"],
         "scale": cfg.scale,
         "precision": precision,
         "device": str(device),

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich import box
 from rich.console import Console
@@ -20,6 +19,7 @@ from realsr_mod.analysis.grid import DegradedImages
 from realsr_mod.analysis.study import Study, study
 from realsr_mod.analysis.taps import default_taps, tap_paths
 from realsr_mod.networks.base import EMBEDDING, Estimator
+from realsr_mod.runtime.compose import instantiate
 from realsr_mod.runtime.devices import pick_device
 from realsr_mod.runtime.files import write_json
 from realsr_mod.weights.locate import finished_runs, locate
@@ -34,7 +34,7 @@ def explore(cfg: DictConfig) -> Path:
         from realsr_mod.analysis.plots import study_figure
         from realsr_mod.analysis.report import write_report
     except ModuleNotFoundError as error:
-        if error.name not in ("bokeh", "matplotlib"):
+        if error.name not in ("bokeh", "jinja2", "markupsafe"):
             raise
         raise ValueError(NEEDS_EXTRA) from error
     folder = Path(cfg.output or HydraConfig.get().runtime.output_dir)
@@ -63,8 +63,8 @@ def study_models(cfg: DictConfig) -> list[Study]:
     device = pick_device(cfg.device)
     networks = {name: load_model(path, device) for name, path in named_models(cfg.model).items()}
     taps = {name: chosen_taps(network, cfg.taps) for name, network in networks.items()}
-    contents = load_contents(cfg.data.root, cfg.data.crop_px, cfg.data.count)
-    grid = instantiate(cfg.degradations)
+    contents = load_contents(cfg.data.root, cfg.data.crop_px, cfg.data.count, int(cfg.data.max_megapixels * 1e6))
+    grid = instantiate(cfg.conditions)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     images: dict[int, DegradedImages] = {}
     studies = []

@@ -78,12 +78,12 @@ class DegradationGrid:
     """Conditions under which every content is seen.
 
     Args:
-        conditions: each a mapping from kind to level, `{}` for clean; the levels of a kind from mild to severe.
+        levels: of each condition, a mapping from kind to level, `{}` for clean; those of a kind from mild to severe.
         kernel_size: side of the blur kernels in pixels.
     """
 
-    def __init__(self, conditions: Sequence[Mapping[str, float]], kernel_size: int = 21) -> None:
-        self.conditions = [Condition(dict(levels)) for levels in conditions]
+    def __init__(self, levels: Sequence[Mapping[str, float]], kernel_size: int = 21) -> None:
+        self.conditions = [Condition(dict(of_one)) for of_one in levels]
         self.kernel_size = kernel_size
         names = [str(condition) for condition in self.conditions]
         if len(names) < 2 or len(set(names)) < len(names):
@@ -134,7 +134,8 @@ class DegradedImages:
     @property
     def source_N(self) -> np.ndarray:
         """The photo that each image was cut out of."""
-        return self.contents.source_M[self.content_N]
+        source_N: np.ndarray = self.contents.source_M[self.content_N]
+        return source_N
 
     @property
     def clean(self) -> int | None:

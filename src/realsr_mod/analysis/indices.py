@@ -110,7 +110,7 @@ def fit_generalized_gaussian(values: np.ndarray) -> tuple[float, float]:
     def mismatch(log_beta: float) -> float:
         beta = np.exp(log_beta)
         ratio = 2 * gammaln(2 / beta) - gammaln(1 / beta) - gammaln(3 / beta)
-        return ratio - np.log(first**2 / second)
+        return float(ratio - np.log(first**2 / second))
 
     span = np.log([0.1, 50.0])  # from a very heavy tail to a box
     ends = [mismatch(end) for end in span]

@@ -48,12 +48,14 @@ def scatter(axes: Axes, study: Study, by: str = "degradation", legend: bool = Tr
     if by == "degradation":
         for index, color in enumerate(condition_colors(images.conditions)):
             chosen = study.plane_N2[images.condition_N == index]
-            axes.scatter(*chosen.T, s=9, color=color, label=images.condition_names[index], linewidths=0)
+            axes.scatter(
+                chosen[:, 0], chosen[:, 1], s=9, color=color, label=images.condition_names[index], linewidths=0
+            )
         if legend:
             axes.legend(markerscale=1.8, fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     else:
         colors = np.array(content_colors(len(images.contents)))[images.content_N]
-        axes.scatter(*study.plane_N2.T, s=9, c=list(colors), linewidths=0)
+        axes.scatter(study.plane_N2[:, 0], study.plane_N2[:, 1], s=9, c=list(colors), linewidths=0)
     axes.set(xlabel=study.axes[0], ylabel=study.axes[1], title=f"by {by}")
     axes.set(xticks=[], yticks=[]) if study.features_ND.shape[1] > 2 else None
 

@@ -14,7 +14,8 @@ METHODS = ("tsne", "umap", "pca")
 def pca(features_ND: np.ndarray, components: int = COMPONENTS, seed: int = 0) -> np.ndarray:
     """The first principal components (N, P); P is less than asked for where N or D is."""
     components = min(components, *features_ND.shape)
-    return PCA(components, random_state=seed).fit_transform(features_ND)
+    coordinates_NP: np.ndarray = PCA(components, random_state=seed).fit_transform(features_ND)
+    return coordinates_NP
 
 
 def to_plane(coordinates_NP: np.ndarray, method: str = "tsne", seed: int = 0) -> np.ndarray:
@@ -33,8 +34,10 @@ def to_plane(coordinates_NP: np.ndarray, method: str = "tsne", seed: int = 0) ->
     if width == 2 or method == "pca":
         return coordinates_NP[:, :2]
     neighbours = min(30, (count - 1) // 3)
+    plane_N2: np.ndarray
     if method == "tsne":
-        return TSNE(perplexity=max(neighbours, 1), init="pca", random_state=seed).fit_transform(coordinates_NP)
+        plane_N2 = TSNE(perplexity=max(neighbours, 1), init="pca", random_state=seed).fit_transform(coordinates_NP)
+        return plane_N2
     try:
         from umap import UMAP
     except ModuleNotFoundError as error:
@@ -43,4 +46,5 @@ def to_plane(coordinates_NP: np.ndarray, method: str = "tsne", seed: int = 0) ->
         raise ValueError(
             "projection=umap needs an extra: pip install 'realsr-mod[umap]'; or take projection=tsne"
         ) from error
-    return UMAP(n_neighbors=max(neighbours // 2, 2), random_state=seed, n_jobs=1).fit_transform(coordinates_NP)
+    plane_N2 = UMAP(n_neighbors=max(neighbours // 2, 2), random_state=seed, n_jobs=1).fit_transform(coordinates_NP)
+    return plane_N2

@@ -106,9 +106,8 @@ def study(
     coordinates = pca(features_ND, seed=seed)
     as_they_are = features_ND.shape[1] <= 2
     plane = to_plane(features_ND if as_they_are else coordinates, projection, seed)
-    axes = tuple(names[:2]) if as_they_are and names else (f"{AXES[projection]} 1", f"{AXES[projection]} 2")
+    first, second, *_ = names if as_they_are and names else (f"{AXES[projection]} 1", f"{AXES[projection]} 2")
     condition, content, clean = images.condition_N, images.content_N, images.clean
-    probes = [probe(features_ND, condition, images.source_N, kind, seed) for kind in ("linear", "knn")]
     return Study(
         model,
         tap,
@@ -116,10 +115,11 @@ def study(
         features_ND,
         coordinates,
         plane,
-        axes,
+        (first, second),
         separation(coordinates, condition, content),
         separation(plane, condition, content),
-        *probes,
+        probe(features_ND, condition, images.source_N, "linear", seed),
+        probe(features_ND, condition, images.source_N, "knn", seed),
         None if clean is None else chi_from_clean(coordinates, condition, clean),
         None if clean is None else srga_from_clean(features_ND, condition, clean, seed),
         sees_hr,

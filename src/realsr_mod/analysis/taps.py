@@ -53,8 +53,8 @@ def recording(network: nn.Module, paths: Mapping[str, str]) -> Iterator[dict[str
     """While inside, collect the output of the module at each path under its name; the hooks are gone afterwards."""
     seen: dict[str, Tensor] = {}
 
-    def keep(name: str) -> Callable[[nn.Module, tuple, object], None]:
-        def hook(module: nn.Module, arguments: tuple, output: object) -> None:
+    def keep(name: str) -> Callable[[nn.Module, tuple[object, ...], object], None]:
+        def hook(module: nn.Module, arguments: tuple[object, ...], output: object) -> None:
             if not isinstance(output, Tensor):
                 raise ValueError(f"the module at {paths[name]!r} puts out no tensor; choose one inside it or after it")
             seen[name] = output

@@ -34,7 +34,7 @@ def misalignment_px(hr: np.ndarray, lr: np.ndarray) -> float:
         rows, columns = ([slice(0, side // 2), slice(side // 2, None)] for side in (height, width))
         parts += [(r, c) for r in rows for c in columns]
     shifts = [_shift(large[part], small[part]) for part in parts]
-    return max(shifts[0], float(np.median(shifts[1:] or shifts))) * hr.shape[0] / height
+    return float(max(shifts[0], float(np.median(shifts[1:] or shifts))) * hr.shape[0] / height)
 
 
 def _shift(reference: np.ndarray, moving: np.ndarray) -> float:
@@ -73,14 +73,15 @@ def register(hr: np.ndarray, lr: np.ndarray, scale: int) -> tuple[np.ndarray, np
 
 def _matched(grey_lr: np.ndarray, grey_hr: np.ndarray) -> np.ndarray:
     """The affine transform (2, 3) from LR's pixels to those of HR shrunk to LR's size."""
-    sift = cv2.SIFT_create()
+    sift = cv2.SIFT.create()
     (points_lr, of_lr), (points_hr, of_hr) = (sift.detectAndCompute(grey, None) for grey in (grey_lr, grey_hr))
     matches = [] if of_lr is None or of_hr is None else cv2.BFMatcher().knnMatch(of_lr, of_hr, k=2)
     good = [pair[0] for pair in matches if len(pair) == 2 and pair[0].distance < RATIO * pair[1].distance]
-    matrix, inliers = None, np.zeros(0)
+    matrix: np.ndarray | None = None
+    inliers: np.ndarray = np.zeros(0)
     if len(good) >= MIN_MATCHES:
-        source = np.float32([points_lr[match.queryIdx].pt for match in good])
-        target = np.float32([points_hr[match.trainIdx].pt for match in good])
+        source = np.array([points_lr[match.queryIdx].pt for match in good], np.float32)
+        target = np.array([points_hr[match.trainIdx].pt for match in good], np.float32)
         matrix, inliers = cv2.estimateAffine2D(source, target, ransacReprojThreshold=1.0)
     if matrix is None or inliers.sum() < MIN_MATCHES:
         raise AlignmentError(f"only {int(inliers.sum())} points agree on a transform, {MIN_MATCHES} are needed")
@@ -91,11 +92,13 @@ def _refined(grey_lr: np.ndarray, grey_hr: np.ndarray, matrix: np.ndarray) -> np
     """The transform at the highest correlation near `matrix`, or `matrix` if none is found."""
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-5)
     try:
-        return cv2.findTransformECC(grey_lr, grey_hr, matrix.astype(np.float32), cv2.MOTION_AFFINE, criteria, None, 5)[
-            1
-        ]
+        _, refined = cv2.findTransformECC(  # type: ignore[call-overload]  # whose stub has no mask of None
+            grey_lr, grey_hr, matrix.astype(np.float32), cv2.MOTION_AFFINE, criteria, None, 5
+        )
     except cv2.error:  # it did not converge
         return matrix
+    found: np.ndarray = refined
+    return found
 
 
 def _shared(

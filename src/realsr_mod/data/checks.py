@@ -97,7 +97,11 @@ def _headers(paths: Sequence[Path], cache_dir: Path, max_pixels: int) -> Iterato
     cache_file = cache_dir / f"image-sizes-{_folder_key(paths)}.json"
     cache = _load(cache_file)
     stamps = {path: _stamp(path) for path in paths}
-    known = {path: tuple(cache[str(path)][2:]) for path in paths if cache.get(str(path), [])[:2] == stamps[path]}
+    known: dict[Path, Size | str] = {}
+    for path in paths:
+        match cache.get(str(path)):
+            case [*stamp, int(height), int(width)] if stamp == stamps[path]:
+                known[path] = height, width
     unknown = [path for path in paths if path not in known]
     headers = known | dict(zip(unknown, _read_headers(unknown, max_pixels), strict=True))
     if unknown:
@@ -108,7 +112,7 @@ def _headers(paths: Sequence[Path], cache_dir: Path, max_pixels: int) -> Iterato
 def _read_headers(paths: Sequence[Path], max_pixels: int) -> Iterator[Size | str]:
     """Read headers in parallel; a progress bar appears if it takes long."""
     started = time.monotonic()
-    progress = Progress(transient=True, disable=rank_zero_only.rank != 0)
+    progress = Progress(transient=True, disable=not rank_zero_only(lambda: True, default=False)())
     task = progress.add_task("checking images", total=len(paths))
     try:
         with ThreadPoolExecutor(_THREADS) as pool:

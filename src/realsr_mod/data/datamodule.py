@@ -20,6 +20,7 @@ from realsr_mod.data.checks import OnBadImage, Size, check_images
 from realsr_mod.data.pairs import check_pair_sizes, find_pairs
 from realsr_mod.data.patches import (
     ImageFile,
+    ImagePair,
     ImageStore,
     RawBatch,
     TrainPatches,
@@ -30,10 +31,11 @@ from realsr_mod.data.patches import (
 from realsr_mod.data.photos import embedded_photos
 from realsr_mod.data.sampler import StepBatchSampler, StepLoader
 from realsr_mod.data.split import split_by_name, without
-from realsr_mod.degradations.base import Degradation, map_params
+from realsr_mod.degradations.base import Degradation, Params, map_params, shape_of
 from realsr_mod.images.bounds import MAX_PIXELS
 from realsr_mod.images.find import find_images
 from realsr_mod.metrics import MIN_SIDE_PX
+from realsr_mod.runtime.processes import leave_signals_to_parent
 from realsr_mod.runtime.rng import derive_seed, step_generator
 
 log = logging.getLogger(__name__)
@@ -101,12 +103,12 @@ class SRDataModule(pl.LightningDataModule, ABC):
         self.min_side_px, self.cache_gib = min_side_px, cache_gib
         self.on_bad_image, self.on_late_bad_image = on_bad_image, on_late_bad_image
         self.max_pixels = int(max_megapixels * 1e6)
-        self.train_files: list[ImageFile] = []
-        self.val_files: list[ImageFile] = []
+        self.train_files: Sequence[ImageFile] = []
+        self.val_files: Sequence[ImageFile] = []
         self.skipped_images: dict[str, str] = {}  # reason by path, of all that were left out or replaced
 
     @abstractmethod
-    def find_files(self) -> tuple[list[ImageFile], list[ImageFile]]:
+    def find_files(self) -> tuple[Sequence[ImageFile], Sequence[ImageFile]]:
         """The photos to train on and those to validate on, checked. Sets nothing."""
 
     def setup(self, stage: str | None = None) -> None:
@@ -118,8 +120,7 @@ class SRDataModule(pl.LightningDataModule, ABC):
             raise ValueError(f"{len(train)} photos to train on and {len(val)} to validate on; both need at least one")
         self.train_files, self.val_files = train, val
         counts = len(self.train_files), len(self.val_files), len(self.skipped_images)
-        if rank_zero_only.rank == 0:
-            log.info("%d photos to train on, %d to validate on, %d left out", *counts)
+        rank_zero_only(log.info)("%d photos to train on, %d to validate on, %d left out", *counts)
 
     def check(self, paths: Sequence[Path], min_side_px: int) -> dict[Path, Size]:
         """Look at every file once: the sizes of the good ones. Bad ones go to `skipped_images`, or raise."""
@@ -142,7 +143,7 @@ class SRDataModule(pl.LightningDataModule, ABC):
             **self._loader_options(),
         )
 
-    def val_dataloader(self) -> DataLoader:
+    def val_dataloader(self) -> DataLoader[Any]:
         """Whole photos one by one; each rank has its share, and none is repeated to make the shares equal."""
         self.setup()
         dataset = WholeImages(self._store(self.val_files), self.val_draws, self.val_crop_px)
@@ -161,19 +162,21 @@ class SRDataModule(pl.LightningDataModule, ABC):
         hr_BCHW = _to_float(batch.hr)
         if batch.lr is not None:
             return SRBatch(_to_float(batch.lr), hr_BCHW, {}, batch.step or 0, batch.names)
+        assert self.degradation is not None, "only real pairs do without"
         degradation = self.degradation.to(hr_BCHW.device)
-        params = self._draw_params(hr_BCHW, batch)
+        params = self._draw_params(degradation, hr_BCHW, batch)
         with torch.autocast(hr_BCHW.device.type, enabled=False):
             lr_BCHW, target_BCHW = degradation(hr_BCHW, params), degradation.target(hr_BCHW)
         return SRBatch(lr_BCHW, target_BCHW, params, batch.step or 0, batch.names, degradation.versions)
 
-    def _draw_params(self, hr_BCHW: Tensor, batch: RawBatch) -> dict[str, Any]:
+    def _draw_params(self, degradation: Degradation, hr_BCHW: Tensor, batch: RawBatch) -> Params:
         """Training: by seed, rank and step. Validation: by photo and draw, on the CPU so that all devices agree."""
         if batch.step is not None:
             generator = step_generator(self.seed, self._rank, batch.step, hr_BCHW.device)
-            return self.degradation.sample(tuple(hr_BCHW.shape), generator)
+            return degradation.sample(shape_of(hr_BCHW), generator)
+        assert batch.item is not None, "a batch has a step or an item"
         generator = torch.Generator().manual_seed(derive_seed(_VALIDATION, batch.item))
-        params = self.degradation.sample(tuple(hr_BCHW.shape), generator)
+        params = degradation.sample(shape_of(hr_BCHW), generator)
         return map_params(params, lambda tensor: tensor.to(hr_BCHW.device))
 
     def _report_broken(self, broken: dict[str, str]) -> None:
@@ -191,6 +194,7 @@ class SRDataModule(pl.LightningDataModule, ABC):
             "num_workers": self.num_workers,
             "persistent_workers": self.num_workers > 0,
             "pin_memory": torch.cuda.is_available(),
+            "worker_init_fn": leave_signals_to_parent if self.num_workers else None,
             "generator": torch.Generator(),  # a loader draws a number for its workers: not from the global state
         }
 
@@ -210,7 +214,10 @@ class SRDataModule(pl.LightningDataModule, ABC):
 
     def _steps_done(self) -> int:
         """Lightning's own count of batches trained on; it goes through its checkpoints."""
-        return self.trainer.fit_loop.epoch_loop.batch_progress.total.processed
+        assert self.trainer is not None, "a checkpoint is written in a training"
+        total = self.trainer.fit_loop.epoch_loop.batch_progress.total
+        done: int = total.processed  # type: ignore[attr-defined]  # declared as a kind that counts less
+        return done
 
 
 class EmbeddedDataModule(SRDataModule):
@@ -219,7 +226,7 @@ class EmbeddedDataModule(SRDataModule):
     def __init__(self, degradation: Degradation, **common: Any) -> None:
         super().__init__(degradation=degradation, **common)
 
-    def find_files(self) -> tuple[list[ImageFile], list[ImageFile]]:
+    def find_files(self) -> tuple[Sequence[ImageFile], Sequence[ImageFile]]:
         train, val = ([ImageFile(path.stem, path) for path in paths] for paths in embedded_photos())
         good = self.check([image.hr for image in train + val], self.min_side_px)
         return [image for image in train if image.hr in good], [image for image in val if image.hr in good]
@@ -241,7 +248,7 @@ class FolderDataModule(SRDataModule):
         super().__init__(degradation=degradation, **common)
         self.root, self.val_root, self.val_count = root, val_root, val_count
 
-    def find_files(self) -> tuple[list[ImageFile], list[ImageFile]]:
+    def find_files(self) -> tuple[Sequence[ImageFile], Sequence[ImageFile]]:
         images = self._files_in(self.root)
         if self.val_root is not None:
             held_out = self._files_in(self.val_root)
@@ -280,14 +287,14 @@ class PairedDataModule(SRDataModule):
         self.hr_root, self.lr_root = hr_root, lr_root
         self.val_hr_root, self.val_lr_root, self.val_count = val_hr_root, val_lr_root, val_count
 
-    def find_files(self) -> tuple[list[ImageFile], list[ImageFile]]:
+    def find_files(self) -> tuple[Sequence[ImageFile], Sequence[ImageFile]]:
         images = self._pairs_in(self.hr_root, self.lr_root)
-        if self.val_hr_root is not None:
+        if self.val_hr_root is not None and self.val_lr_root is not None:
             held_out = self._pairs_in(self.val_hr_root, self.val_lr_root)
             return without(images, held_out), held_out
         return split_by_name(images, self.val_count)
 
-    def _pairs_in(self, hr_root: str, lr_root: str) -> list[ImageFile]:
+    def _pairs_in(self, hr_root: str, lr_root: str) -> list[ImagePair]:
         images = find_pairs(hr_root, lr_root)
         sizes = self.check([image.hr for image in images], self.min_side_px)
         sizes |= self.check([image.lr for image in images], max(1, self.min_side_px // self.scale))

@@ -1,19 +1,19 @@
 """Which low-resolution file belongs to which high-resolution one, and whether the two fit."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytorch_lightning.utilities import rank_zero_warn
 
 from realsr_mod.data.checks import list_some
-from realsr_mod.data.patches import ImageFile
+from realsr_mod.data.patches import ImagePair
 from realsr_mod.images.find import find_images
 
 _REMEDY = "HR and LR folders must hold the same images under the same names (the suffix may differ)"
 
 
-def find_pairs(hr_root: Path | str, lr_root: Path | str) -> list[ImageFile]:
+def find_pairs(hr_root: Path | str, lr_root: Path | str) -> list[ImagePair]:
     """Match the images of two folders by their path inside the folder, without the suffix.
 
     Raises ValueError naming the files if one has no partner or a name is not unique, FileNotFoundError if a folder
@@ -27,10 +27,10 @@ def find_pairs(hr_root: Path | str, lr_root: Path | str) -> list[ImageFile]:
             f"{len(alone)} images have no partner: {len(hr)} in {hr_root}, {len(lr)} in {lr_root}."
             f"{list_some(alone)}\n{_REMEDY}"
         )
-    return [ImageFile(name, hr[name], lr[name]) for name in sorted(hr)]
+    return [ImagePair(name, hr[name], lr[name]) for name in sorted(hr)]
 
 
-def check_pair_sizes(images: list[ImageFile], sizes: Mapping[Path, tuple[int, int]], scale: int) -> None:
+def check_pair_sizes(images: Sequence[ImagePair], sizes: Mapping[Path, tuple[int, int]], scale: int) -> None:
     """Raise ValueError, naming the files, unless every HR image is exactly `scale` times as large as its LR one."""
     wrong = []
     for image in images:

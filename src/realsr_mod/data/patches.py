@@ -38,6 +38,13 @@ class ImageFile:
     lr: Path | None = None
 
 
+@dataclass(frozen=True)
+class ImagePair(ImageFile):
+    """An image on disk at both resolutions."""
+
+    lr: Path
+
+
 class RawBatch(NamedTuple):
     """What travels to the device. Training batches have a step, validation batches (of one row) an item number."""
 
@@ -103,7 +110,11 @@ class ImageStore:
         image = self.images[number]
         hr = read_rgb(image.hr, self.max_pixels)
         lr = None if image.lr is None else read_rgb(image.lr, self.max_pixels)
-        if lr is not None and hr.shape[:2] != (lr.shape[0] * self.scale, lr.shape[1] * self.scale):
+        if (
+            image.lr is not None
+            and lr is not None
+            and hr.shape[:2] != (lr.shape[0] * self.scale, lr.shape[1] * self.scale)
+        ):
             raise ImageReadError(image.lr, f"its size no longer fits that of {image.hr}")
         size = hr.nbytes + (0 if lr is None else lr.nbytes)
         if size <= self._free_bytes:
@@ -112,7 +123,7 @@ class ImageStore:
         return hr, lr
 
 
-class AlignedRandomCrop(A.DualTransform):
+class AlignedRandomCrop(A.DualTransform):  # type: ignore[misc]  # albumentations has no annotations
     """Cut a square of `size` pixels out of the photo, and the same region out of its smaller version.
 
     The corner lies on a grid of `grid` pixels: the scale for pairs, 1 for photos alone. A photo smaller than the
@@ -154,7 +165,7 @@ class TrainPatches(Dataset[tuple[Slot, Patch]]):
         )
 
     def __getitem__(self, slot: Slot) -> tuple[Slot, Patch]:
-        image = self.store.read(slot.index)
+        image = self.store.read(slot.image)
         seed = derive_seed(self.seed, _CROP, slot.step, slot.row)
         # One generator for all transforms: with set_random_seed each would draw the same numbers.
         self.augment.set_random_state(np.random.default_rng(seed), random.Random(seed))
@@ -200,6 +211,7 @@ def collate_validation(rows: Sequence[tuple[int, Patch]]) -> RawBatch:
 
 def _join(patches: Sequence[Patch], step: int | None, item: int | None) -> RawBatch:
     hr = torch.from_numpy(np.stack([patch.hr for patch in patches]))
-    lr = None if patches[0].lr is None else torch.from_numpy(np.stack([patch.lr for patch in patches]))
+    small = [patch.lr for patch in patches if patch.lr is not None]  # all have one, or none
+    lr = torch.from_numpy(np.stack(small)) if small else None
     broken = {path: reason for patch in patches for path, reason in patch.broken.items()}
     return RawBatch(hr, lr, [patch.name for patch in patches], step, item, broken)

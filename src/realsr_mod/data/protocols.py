@@ -4,16 +4,18 @@ Legend: images are (1, 3, H, W), RGB in [0, 1].
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from realsr_mod.data.pairs import find_pairs
-from realsr_mod.degradations.base import Degradation
+from realsr_mod.degradations.base import Degradation, shape_of
 from realsr_mod.degradations.classic import Bicubic, ClassicDegradation
+from realsr_mod.images.bounds import MAX_PIXELS
 from realsr_mod.images.find import find_images
 from realsr_mod.images.tensors import to_tensor
 from realsr_mod.runtime.rng import image_generator
@@ -57,16 +59,20 @@ class FixedClassic:
     """
 
     def __init__(
-        self, scale: int, blurs: Sequence[dict], noise_sigmas_255: Sequence[float] = (0.0,), kernel_size: int = 21
+        self,
+        scale: int,
+        blurs: Sequence[Mapping[str, Any]],
+        noise_sigmas_255: Sequence[float] = (0.0,),
+        kernel_size: int = 21,
     ) -> None:
         self.scale = scale
         self.kernel_size = kernel_size
         self.conditions = [(Blur(**blur), noise) for blur in blurs for noise in noise_sigmas_255]
 
-    def cases(self, root: str | Path) -> Iterator[Case]:
+    def cases(self, root: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Case]:
         """The cases of the images under the folder `root`, image by image."""
         for index, path in enumerate(find_images(root)):
-            hr = to_tensor(path, self.scale)
+            hr = to_tensor(path, self.scale, max_pixels)
             for blur, noise in self.conditions:
                 name = str(blur) + (f", noise {noise:g}" if noise else "")
                 yield Case(name, path.name, self.degrade(hr, blur, noise, index), hr)
@@ -111,14 +117,14 @@ class Seeded:
     def __init__(self, scale: int, degradation: Degradation, seeds: Sequence[int] = (0,)) -> None:
         self.scale, self.degradation, self.seeds = scale, degradation, list(seeds)
 
-    def cases(self, root: str | Path) -> Iterator[Case]:
+    def cases(self, root: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Case]:
         """The cases of the images under the folder `root`, image by image."""
         for path in find_images(root):
-            image = to_tensor(path, self.scale)
+            image = to_tensor(path, self.scale, max_pixels)
             hr = self.degradation.target(image)
             name = path.relative_to(Path(root).expanduser()).as_posix()
             for seed in self.seeds:
-                params = self.degradation.sample(tuple(image.shape), image_generator(seed, name))
+                params = self.degradation.sample(shape_of(image), image_generator(seed, name))
                 yield Case(f"seed {seed}", name, self.degradation(image, params), hr)
 
     def count(self, root: str | Path) -> int:
@@ -132,10 +138,10 @@ class Paired:
     def __init__(self, scale: int) -> None:
         self.scale = scale
 
-    def cases(self, root: str | Path) -> Iterator[Case]:
+    def cases(self, root: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Case]:
         """The pairs under `root`, sorted by name."""
         for pair in find_pairs(Path(root) / "HR", Path(root) / "LR"):
-            lr, hr = to_tensor(pair.lr, 1), to_tensor(pair.hr, 1)
+            lr, hr = to_tensor(pair.lr, 1, max_pixels), to_tensor(pair.hr, 1, max_pixels)
             expected = tuple(side * self.scale for side in lr.shape[-2:])
             if tuple(hr.shape[-2:]) != expected:
                 raise ValueError(

@@ -19,11 +19,11 @@ _ORDER = 101  # keeps these seeds apart from those drawn for other purposes
 
 
 class Slot(NamedTuple):
-    """One row of one training batch: `row` counts over all ranks, `index` is the photo's number."""
+    """One row of one training batch: `row` counts over all ranks, `image` is the photo's number."""
 
     step: int
     row: int
-    index: int
+    image: int
 
 
 @lru_cache(maxsize=4)
@@ -73,12 +73,14 @@ class StepBatchSampler(Sampler[list[Slot]]):
         return int(_pass_order(self.seed, number, self.num_items)[place])
 
 
-class StepLoader(DataLoader):
+class StepLoader(DataLoader[Any]):
     """A loader over a StepBatchSampler that a checkpoint remembers.
 
     `steps_done` tells how many steps the training has behind it. It is asked rather than counted here, since batches
     are loaded ahead of their use, and a step may be interrupted after its batch was loaded.
     """
+
+    batch_sampler: StepBatchSampler
 
     def __init__(self, *args: Any, steps_done: Callable[[], int], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

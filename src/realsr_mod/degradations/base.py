@@ -44,6 +44,12 @@ def stack_rows(params: Sequence[Mapping[str, Any]]) -> Params:
     }
 
 
+def shape_of(x_BCHW: Tensor) -> Shape:
+    """The shape of a batch of images, as `sample` takes it."""
+    batch, channels, height, width = x_BCHW.shape
+    return batch, channels, height, width
+
+
 def uniform(size: Sequence[int], low: float, high: float, generator: torch.Generator) -> Tensor:
     """Draw U(low, high) on the generator's device."""
     return torch.rand(*size, generator=generator, device=generator.device) * (high - low) + low
@@ -94,6 +100,8 @@ def check_range(name: str, bounds: Sequence[float], lowest: float = 0.0) -> tupl
 class DegradationOp(nn.Module):
     """One step of a degradation. Subclasses draw in `sample` and compute in `forward`; nothing else is random."""
 
+    __call__: Callable[..., Tensor]
+
     def sample(self, shape_BCHW: Shape, generator: torch.Generator) -> Params:
         """Draw the params of a batch of this shape, on the generator's device. No params by default."""
         return {}
@@ -110,9 +118,11 @@ class DegradationOp(nn.Module):
 class Chain(DegradationOp):
     """Named ops one after another. Params: one entry per op that draws any, under the op's name."""
 
+    ops: Mapping[str, DegradationOp]  # declared: a type checker takes a ModuleDict's values for any modules
+
     def __init__(self, **ops: DegradationOp) -> None:
         super().__init__()
-        self.ops = nn.ModuleDict(ops)
+        self.add_module("ops", nn.ModuleDict(ops))
 
     def sample(self, shape_BCHW: Shape, generator: torch.Generator) -> Params:
         params = {}
@@ -142,6 +152,7 @@ class Degradation(nn.Module, ABC):
         sharpen: degrade, and train towards, the image after unsharp masking.
     """
 
+    __call__: Callable[..., Tensor]
     versions: tuple[str, ...] = ()  # where each image becomes several neighbouring rows: what each of them is
 
     def __init__(self, scale: int, sharpen: bool = False) -> None:
@@ -165,7 +176,7 @@ class Degradation(nn.Module, ABC):
     def output_shape(self, shape_BCHW: Shape) -> Shape:
         """The shape that comes out when `shape_BCHW` goes in; a ValueError if the scale does not divide it."""
         batch, channels, height, width = shape_BCHW
-        return (batch, channels, *lr_size(height, width, self.scale))
+        return (batch, channels, *lr_size(height, width, scale=self.scale))
 
 
 class ChainDegradation(Degradation):
@@ -182,7 +193,7 @@ class ChainDegradation(Degradation):
         return self.chain(hr_BCHW, params)
 
 
-def lr_size(height: int, width: int, scale: int) -> tuple[int, int]:
+def lr_size(height: int, width: int, *, scale: int) -> tuple[int, int]:
     """The LR size of an HR image, or a ValueError if a side is not a multiple of the scale."""
     if height % scale or width % scale or not height or not width:
         cropped = f"{height - height % scale}x{width - width % scale}"

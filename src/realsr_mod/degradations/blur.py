@@ -37,7 +37,8 @@ def filter_padded(padded_BCHW: Tensor, kernels_BKK: Tensor) -> Tensor:
     height, width, tail = *padded_BCHW.shape[-2:], kernels_BKK.shape[-1] - 1
     size = (fast_length(height), fast_length(width))
     spectrum = torch.fft.rfft2(padded_BCHW, s=size).mul_(torch.fft.rfft2(kernels_BKK, s=size)[:, None])
-    return torch.fft.irfft2(spectrum, s=size)[..., tail:height, tail:width]
+    filtered: Tensor = torch.fft.irfft2(spectrum, s=size)
+    return filtered[..., tail:height, tail:width]
 
 
 def blur(x_BCHW: Tensor, kernels_BKK: Tensor) -> Tensor:
@@ -63,7 +64,8 @@ def blur_separable(x_BCHW: Tensor, vertical_BK: Tensor, horizontal_BK: Tensor | 
     """
     horizontal_BK = vertical_BK if horizontal_BK is None else horizontal_BK
     padded_BCHW = reflect_pad(x_BCHW, vertical_BK.shape[-1] // 2)
-    return filter2d_separable(padded_BCHW, horizontal_BK, vertical_BK, padding="valid")
+    filtered_BCHW: Tensor = filter2d_separable(padded_BCHW, horizontal_BK, vertical_BK, padding="valid")
+    return filtered_BCHW
 
 
 class GaussianBlur(DegradationOp):

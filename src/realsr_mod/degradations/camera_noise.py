@@ -107,6 +107,7 @@ class CameraNoise(DegradationOp):
         """Count minus mean, in [0, 1] units; a grey row counts its luma."""
         rate = x_BCHW.clamp(0, 1) * self.white_count
         if rate.shape[1] == len(_LUMA) and any_row(is_grey_B111):
-            luma = sum(weight * rate[:, i : i + 1] for i, weight in enumerate(_LUMA))
+            red, green, blue = (weight * rate[:, i : i + 1] for i, weight in enumerate(_LUMA))
+            luma = red + green + blue
             rate = luma if normal.shape[1] == 1 else torch.where(is_grey_B111, luma, rate)
         return (poisson_quantile(rate, normal) - rate) / self.white_count

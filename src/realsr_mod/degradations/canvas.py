@@ -33,7 +33,8 @@ def equal_sizes(batch: int, size: tuple[int, int], device: torch.device) -> Tens
 
 def whole_size(x_BCHW: Tensor) -> Tensor:
     """The sizes (B, 2) of images that fill their canvas."""
-    return equal_sizes(len(x_BCHW), tuple(x_BCHW.shape[2:]), x_BCHW.device)
+    batch, _, height, width = x_BCHW.shape
+    return equal_sizes(batch, (height, width), x_BCHW.device)
 
 
 def clamped_coordinates(length: int, size_B: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from realsr_mod.degradations.base import DegradationOp, Params, Shape, check_range, uniform
+from realsr_mod.degradations.base import DegradationOp, Params, Shape, check_range, shape_of, uniform
 
 BLOCK = 16  # pixels that a 4:2:0 unit covers
 _LUMA = (
@@ -84,7 +84,7 @@ def _code(plane_BCHW: Tensor, table_64: Tensor, quality_B1: Tensor, dct_6464: Te
     percent_B1 = torch.where(quality_B1 < 50, 5000 / quality_B1, 200 - 2 * quality_B1)
     step_B164 = ((table_64 * percent_B1 + 50) / 100).floor().clamp(1, 255)[:, None]
     coefficients = (_to_blocks(plane_BCHW) @ dct_6464.mT).div_(step_B164).round_().mul_(step_B164)
-    return _from_blocks(coefficients @ dct_6464, plane_BCHW.shape)
+    return _from_blocks(coefficients @ dct_6464, shape_of(plane_BCHW))
 
 
 class JPEG(DegradationOp):

@@ -104,8 +104,10 @@ class MixedBlur(DegradationOp):
     def kernels(self, params: Params) -> Tensor:
         """The kernels (B, K, K) that the params describe, `is_on` left aside; K is the largest size allowed."""
         largest_size, size_B = self.kernel_size_range[1], params["size"]
-        shape = (params[name] for name in ("family", "sigma_x", "sigma_y", "theta", "beta"))
-        kernels_BKK = mixed_kernels(*shape, largest_size, size_B)
+        family_B, sigma_x_B, sigma_y_B = params["family"], params["sigma_x"], params["sigma_y"]
+        kernels_BKK = mixed_kernels(
+            family_B, sigma_x_B, sigma_y_B, params["theta"], params["beta"], largest_size, size_B
+        )
         if not any_row(params["is_sinc"]):
             return kernels_BKK
         sinc_BKK = sinc_kernels(params["cutoff"], largest_size, size_B)

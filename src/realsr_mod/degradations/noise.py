@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from realsr_mod.degradations.base import DegradationOp, Params, Shape, check_range, uniform
+from realsr_mod.degradations.base import DegradationOp, Params, Shape, check_range, shape_of, uniform
 from realsr_mod.degradations.canvas import per_row
 
 _GOLDEN = 0x9E3779B9 - 2**32  # constants are written as the int32 numbers that they wrap to
@@ -76,7 +76,7 @@ class GaussianNoise(DegradationOp):
         return {"sigma": sigma_B, "seed": draw_seeds(shape_BCHW[0], generator)}
 
     def forward(self, x_BCHW: Tensor, params: Params) -> Tensor:
-        return x_BCHW + per_row(params["sigma"]) * full_field(params["seed"], x_BCHW.shape)
+        return x_BCHW + per_row(params["sigma"]) * full_field(params["seed"], shape_of(x_BCHW))
 
 
 class Quantize(DegradationOp):

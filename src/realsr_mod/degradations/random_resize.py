@@ -4,7 +4,7 @@ Legend: B batch, C channels, H height, W width, I inputs, O outputs, T taps.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -93,6 +93,8 @@ class RandomResize(nn.Module):
     `up_down_keep` probabilities, filters evenly.
     """
 
+    __call__: Callable[..., tuple[Tensor, Tensor]]
+
     def __init__(
         self, up_down_keep: Sequence[float] = (0.2, 0.7, 0.1), factor_range: Sequence[float] = (0.15, 1.5)
     ) -> None:
@@ -125,12 +127,13 @@ class RandomResize(nn.Module):
         factor_B = params["factor"].clamp(low, high)
         sizes = [(factor_B * side).round().clamp(min=1).long() for side in reference]
         limits = [self.limit(side) for side in reference]
-        canvas = tuple(
+        height, width = (
             (int(largest(n, limit)) // JPEG_BLOCK + 1) * JPEG_BLOCK for n, limit in zip(sizes, limits, strict=True)
         )
         shrink_limit = max(top / max(round(low * side), 1) for top, side in zip(input_limit, reference, strict=True))
         size_out_B2 = torch.stack(sizes, dim=1)
-        return resize_canvas(x_BCHW, size_B2, size_out_B2, canvas, params["filter"], shrink_limit), size_out_B2
+        x_BCHW = resize_canvas(x_BCHW, size_B2, size_out_B2, (height, width), params["filter"], shrink_limit)
+        return x_BCHW, size_out_B2
 
     def limit(self, side: int) -> int:
         """The largest side that comes out for a reference of `side` pixels."""

@@ -70,12 +70,12 @@ def resize(
     footprint). All are antialiased when shrinking. Values are not clipped: bicubic overshoots at edges.
     """
     height, width = x_BCHW.shape[-2:]
-    if (scale is None) == (size is None):
-        raise ValueError(f"give either scale or size, got scale={scale} and size={size}")
-    if size is None:
+    if size is None and scale is not None:
         size, scales = (math.ceil(height * scale - 1e-9), math.ceil(width * scale - 1e-9)), (scale, scale)
-    else:
+    elif size is not None and scale is None:
         scales = (size[0] / height, size[1] / width)
+    else:
+        raise ValueError(f"give either scale or size, got scale={scale} and size={size}")
     if min(size) < 1:
         raise ValueError(f"the resized image must be at least 1x1, got {size[0]}x{size[1]} from {height}x{width}")
     x_BCHW = filter_height(x_BCHW, _matrix(height, size[0], scales[0], filter, x_BCHW.device))
@@ -94,7 +94,7 @@ class Downscale(DegradationOp):
         self.scale, self.filter = scale, filter
 
     def forward(self, x_BCHW: Tensor, params: Params) -> Tensor:
-        return resize(x_BCHW, size=lr_size(*x_BCHW.shape[-2:], self.scale), filter=self.filter)
+        return resize(x_BCHW, size=lr_size(*x_BCHW.shape[-2:], scale=self.scale), filter=self.filter)
 
     def output_shape(self, shape_BCHW: Shape) -> Shape:
-        return *shape_BCHW[:2], *lr_size(*shape_BCHW[2:], self.scale)
+        return *shape_BCHW[:2], *lr_size(*shape_BCHW[2:], scale=self.scale)

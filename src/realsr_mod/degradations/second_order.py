@@ -4,9 +4,18 @@ Legend: B batch, H and W the HR size, h and w the LR size.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from realsr_mod.degradations.base import Degradation, Params, Shape, bernoulli, check_probability, lr_size, row
+from realsr_mod.degradations.base import (
+    Degradation,
+    DegradationOp,
+    Params,
+    Shape,
+    bernoulli,
+    check_probability,
+    lr_size,
+    row,
+)
 from realsr_mod.degradations.camera_noise import CameraNoise
 from realsr_mod.degradations.canvas import any_row, can_look, equal_sizes, per_row, whole_size
 from realsr_mod.degradations.jpeg import JPEG
@@ -55,19 +64,31 @@ class SecondOrder(Degradation):
         jpeg_first_probability: float = 0.5,
     ) -> None:
         super().__init__(scale, sharpen)
-        ops = dict(
-            blur1=blur1 or MixedBlur(),
-            resize1=resize1 or RandomResize(),
-            noise1=noise1 or CameraNoise(),
-            jpeg1=jpeg1 or JPEG(),
-            blur2=blur2 or MixedBlur(sigma_range_px=(0.2, 1.5), probability=0.8),
-            resize2=resize2 or RandomResize(up_down_keep=(0.3, 0.4, 0.3), factor_range=(0.3, 1.2)),
-            noise2=noise2 or CameraNoise(sigma_range_255=(1.0, 25.0), poisson_scale_range=(0.05, 2.5)),
-            sinc=sinc or MixedBlur(sinc_probability=1.0, probability=0.8, lowest_cutoff=torch.pi / 3),
-            jpeg2=jpeg2 or JPEG(),
-        )
-        self.ops = nn.ModuleDict(ops)
+        self.blur1 = blur1 or MixedBlur()
+        self.resize1 = resize1 or RandomResize()
+        self.noise1 = noise1 or CameraNoise()
+        self.jpeg1 = jpeg1 or JPEG()
+        self.blur2 = blur2 or MixedBlur(sigma_range_px=(0.2, 1.5), probability=0.8)
+        self.resize2 = resize2 or RandomResize(up_down_keep=(0.3, 0.4, 0.3), factor_range=(0.3, 1.2))
+        self.noise2 = noise2 or CameraNoise(sigma_range_255=(1.0, 25.0), poisson_scale_range=(0.05, 2.5))
+        self.sinc = sinc or MixedBlur(sinc_probability=1.0, probability=0.8, lowest_cutoff=torch.pi / 3)
+        self.jpeg2 = jpeg2 or JPEG()
         self.jpeg_first_probability = check_probability("jpeg_first_probability", jpeg_first_probability)
+
+    @property
+    def ops(self) -> dict[str, DegradationOp | RandomResize]:
+        """The parts by name, in the order in which they draw."""
+        return {
+            "blur1": self.blur1,
+            "resize1": self.resize1,
+            "noise1": self.noise1,
+            "jpeg1": self.jpeg1,
+            "blur2": self.blur2,
+            "resize2": self.resize2,
+            "noise2": self.noise2,
+            "sinc": self.sinc,
+            "jpeg2": self.jpeg2,
+        }
 
     def sample(self, shape_BCHW: Shape, generator: torch.Generator) -> Params:
         self.output_shape(shape_BCHW)  # an odd size is refused before anything is drawn
@@ -84,29 +105,29 @@ class SecondOrder(Degradation):
         return self._degrade(hr_BCHW, params)
 
     def _degrade(self, hr_BCHW: Tensor, params: Params) -> Tensor:
-        ops, hr_size = self.ops, tuple(hr_BCHW.shape[2:])
-        small = lr_size(*hr_size, self.scale)
-        x = ops["blur1"](self.target(hr_BCHW), params["blur1"])
-        x, size_B2 = ops["resize1"](x, params["resize1"], whole_size(x), reference=hr_size, input_limit=hr_size)
-        x = ops["noise1"](x, params["noise1"], size_B2)
-        x = ops["jpeg1"](x, params["jpeg1"])
-        x = ops["blur2"](x, params["blur2"], size_B2)
-        limit = tuple(ops["resize1"].limit(side) for side in hr_size)
-        x, size_B2 = ops["resize2"](x, params["resize2"], size_B2, reference=small, input_limit=limit)
-        x = ops["noise2"](x, params["noise2"], size_B2)
+        height, width = hr_BCHW.shape[2:]
+        hr_size, small = (height, width), lr_size(height, width, scale=self.scale)
+        x = self.blur1(self.target(hr_BCHW), params["blur1"])
+        x, size_B2 = self.resize1(x, params["resize1"], whole_size(x), reference=hr_size, input_limit=hr_size)
+        x = self.noise1(x, params["noise1"], size_B2)
+        x = self.jpeg1(x, params["jpeg1"])
+        x = self.blur2(x, params["blur2"], size_B2)
+        limit = (self.resize1.limit(height), self.resize1.limit(width))
+        x, size_B2 = self.resize2(x, params["resize2"], size_B2, reference=small, input_limit=limit)
+        x = self.noise2(x, params["noise2"], size_B2)
         return self._finish(x, size_B2, small, params)
 
     def _finish(self, x_BCHW: Tensor, size_B2: Tensor, small: tuple[int, int], params: Params) -> Tensor:
         """The last JPEG and the last resize with its sinc, in the order of each row: (B, C, h, w)."""
         is_jpeg_first_B = params["last"]["is_jpeg_first"]
         if any_row(is_jpeg_first_B):
-            compressed = self.ops["jpeg2"](x_BCHW, params["jpeg2"])
+            compressed = self.jpeg2(x_BCHW, params["jpeg2"])
             x_BCHW = torch.where(per_row(is_jpeg_first_B), compressed, x_BCHW)
         small_B2 = equal_sizes(len(x_BCHW), small, x_BCHW.device)
-        shrink_limit = max(self.ops["resize2"].limit(side) / side for side in small)
+        shrink_limit = max(self.resize2.limit(side) / side for side in small)
         x_BCHW = resize_canvas(x_BCHW, size_B2, small_B2, small, params["last"]["filter"], shrink_limit)
-        x_BCHW = self.ops["sinc"](x_BCHW, params["sinc"])
+        x_BCHW = self.sinc(x_BCHW, params["sinc"])
         if any_row(~is_jpeg_first_B):
-            compressed = self.ops["jpeg2"](x_BCHW, params["jpeg2"])
+            compressed = self.jpeg2(x_BCHW, params["jpeg2"])
             x_BCHW = torch.where(per_row(is_jpeg_first_B), x_BCHW, compressed)
         return quantize(x_BCHW)

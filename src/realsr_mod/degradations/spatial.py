@@ -4,7 +4,7 @@ Legend: B batch, C channels, H and W the HR size, h and w the LR size, R regions
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +57,8 @@ class SpatialDegradation(Degradation):
         sharpen: sharpen HR by unsharp masking, once for all pipelines and as the target.
     """
 
+    ops: Mapping[str, Degradation]  # the pipelines; declared: a ModuleDict's values are any modules
+
     def __init__(
         self,
         scale: int,
@@ -67,7 +69,7 @@ class SpatialDegradation(Degradation):
         sharpen: bool = False,
     ) -> None:
         super().__init__(scale, sharpen)
-        self.ops = nn.ModuleDict(pipelines)
+        self.add_module("ops", nn.ModuleDict(pipelines))
         self._check_pipelines()
         if grid_size < 2:
             raise ValueError(f"grid_size must be at least 2, or nothing varies over the image; got {grid_size}")
@@ -112,11 +114,11 @@ class SpatialDegradation(Degradation):
         return field_BRGG.masked_fill(left_out_BR[..., None, None], -torch.inf).softmax(dim=1)
 
     def forward(self, hr_BCHW: Tensor, params: Params) -> Tensor:
-        size = lr_size(*hr_BCHW.shape[2:], self.scale)
+        size = lr_size(*hr_BCHW.shape[2:], scale=self.scale)
         sharp_BCHW = self.target(hr_BCHW)
         masks_BRhw = spread_masks(params[MASKS], size)
         shares = (
             masks_BRhw[:, region, None] * pipeline(sharp_BCHW, params[name])
             for region, (name, pipeline) in enumerate(self.ops.items())
         )
-        return quantize(sum(shares))
+        return quantize(reduce(torch.add, shares))

@@ -37,7 +37,9 @@ _NEEDS_TARGET = "a degradation's configuration needs the key _target_, the path 
 def degradation_names() -> list[str]:
     """The pipelines that have a configuration file and make one LR image of one HR image."""
     paths = (CONF_DIR / "degradation").glob("*.yaml")
-    return sorted(path.stem for path in paths if OmegaConf.load(path).get("_target_", "").startswith(_OURS))
+    return sorted(
+        path.stem for path in paths if OmegaConf.select(OmegaConf.load(path), "_target_", default="").startswith(_OURS)
+    )
 
 
 def read_degradation(name: str, scale: int) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def read_degradation(name: str, scale: int) -> dict[str, Any]:
         _check_yaml(path)
     try:
         root = OmegaConf.create({"scale": scale, "degradation": OmegaConf.load(path)})
-        config = OmegaConf.to_container(root.degradation, resolve=True)
+        config: Any = OmegaConf.to_container(root.degradation, resolve=True)
     except (OmegaConfBaseException, YAMLError) as error:
         raise ValueError(f"{path}: not a configuration that can be read: {error}") from error
     if not isinstance(config, dict) or "_target_" not in config:
@@ -119,7 +121,7 @@ def _drawn(degradation: Degradation) -> Params:
 
 def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, Tensor]:
     """Nested params as one level, keys joined by "/"."""
-    flat = {}
+    flat: dict[str, Tensor] = {}
     for key, value in params.items():
         if isinstance(value, Mapping):
             flat |= flatten(value, f"{prefix}{key}/")

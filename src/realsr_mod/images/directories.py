@@ -52,12 +52,12 @@ class Entry(NamedTuple):
 
     tag: int
     kind: int
-    count: int
+    values: int
     field: bytes
 
     @property
     def size(self) -> int:
-        return _SIZES.get(self.kind, 0) * self.count
+        return _SIZES.get(self.kind, 0) * self.values
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class TagFile:
 
     def number(self, entry: Entry) -> int:
         """The one whole number that a tag holds. Raises ValueError if it holds anything else."""
-        if entry.count != 1 or entry.kind not in _INTEGERS:
+        if entry.values != 1 or entry.kind not in _INTEGERS:
             raise ValueError(f"tag {entry.tag} is not one whole number")
         return int(struct.unpack_from(self.order + _INTEGERS[entry.kind], entry.field)[0])
 
@@ -115,14 +115,14 @@ class TagFile:
         numbers = fractions = 0
         for entry in directory.entries:
             left -= min(entry.size, self.length) if entry.size > inline else 0
-            count = min(entry.count, self.length)
+            count = min(entry.values, self.length)
             numbers += 0 if entry.kind in _BYTES else count
             fractions += count if entry.kind in _FRACTIONS else 0
         if left < 0 or numbers > MOST_NUMBERS or fractions > MOST_FRACTIONS:
             raise BoundError("its tags ask for far more than the file has; save it anew with another program")
         if within is None:
-            for entry in self._links(directory):
-                inner = self.at(entry)
+            for link in self._links(directory):
+                inner = self.at(link)
                 self.check(inner, left)
                 for deeper in self._links(inner):
                     self.check(self.at(deeper), left)
@@ -188,10 +188,10 @@ def check_tiff(file: IO[bytes], max_pixels: int | None) -> tuple[int, int, int, 
     is_tiled = bool(tile_width and tile_height)
     parts = -(-width // tile_width) * -(-height // tile_height) if is_tiled else height
     for entry in page.entries:
-        if entry.tag in (STRIPS, STRIP_BYTES, TILES, TILE_BYTES) and entry.count > max(16, parts * samples):
-            raise BoundError(f"it has {entry.count} parts, {parts * samples} at most are needed; save it anew")
-        if entry.tag == TILES and is_tiled and entry.count < parts:
-            raise ValueError(f"it has {entry.count} of {parts} tiles")
+        if entry.tag in (STRIPS, STRIP_BYTES, TILES, TILE_BYTES) and entry.values > max(16, parts * samples):
+            raise BoundError(f"it has {entry.values} parts, {parts * samples} at most are needed; save it anew")
+        if entry.tag == TILES and is_tiled and entry.values < parts:
+            raise ValueError(f"it has {entry.values} of {parts} tiles")
     return width, height, _orientation(tags, page) or 1, page.next_at if page.next else 0
 
 
@@ -212,10 +212,10 @@ def _deepest(tags: TagFile, page: Directory) -> int:
     entry = next((entry for entry in page.entries if entry.tag == BITS_PER_SAMPLE), None)
     if entry is None:
         return 1
-    if entry.kind not in _INTEGERS or entry.count > MOST_BITS_PER_PIXEL:
-        raise ValueError(f"it gives bits a channel {entry.count} times, in kind {entry.kind}")
+    if entry.kind not in _INTEGERS or entry.values > MOST_BITS_PER_PIXEL:
+        raise ValueError(f"it gives bits a channel {entry.values} times, in kind {entry.kind}")
     field = entry.field
     if entry.size > len(field):
         tags.file.seek(struct.unpack(tags.order + ("Q" if tags.is_big else "I"), field)[0])
         field = tags.file.read(entry.size)
-    return max(struct.unpack_from(f"{tags.order}{entry.count}{_INTEGERS[entry.kind]}", field), default=1)
+    return max(struct.unpack_from(f"{tags.order}{entry.values}{_INTEGERS[entry.kind]}", field), default=1)

@@ -23,7 +23,7 @@ def comparison_grid(rows: Sequence[Mapping[str, Tensor]], scale: int, crop_px: i
     """
     smallest = min(min(row["HR"].shape[-2:]) for row in rows)
     side = min(crop_px, smallest) // scale * scale
-    cells = []
+    cells: list[list[tuple[str, Image.Image]]] = []
     for row in rows:
         top, left = ((n - side) // 2 // scale for n in row["HR"].shape[-2:])
         truth = _crop(row["HR"], top * scale, left * scale, side)

@@ -7,7 +7,7 @@ bands, so that an image of a gigabyte needs a few megabytes more. Filter and chu
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -19,7 +19,7 @@ BAND_BYTES = 1 << 20
 COMPRESSION_LEVEL = 4
 
 
-def write_png(file: BinaryIO, pixels_HWC: np.ndarray, icc: bytes | None = None, exif: bytes | None = None) -> None:
+def write_png(file: IO[bytes], pixels_HWC: np.ndarray, icc: bytes | None = None, exif: bytes | None = None) -> None:
     """Write an image, uint8 or uint16, with 1 to 4 channels."""
     height, width, channels = pixels_HWC.shape
     depth = 8 * pixels_HWC.dtype.itemsize
@@ -37,7 +37,7 @@ def write_png(file: BinaryIO, pixels_HWC: np.ndarray, icc: bytes | None = None, 
     _chunk(file, b"IEND", b"")
 
 
-def _chunk(file: BinaryIO, kind: bytes, data: bytes) -> None:
+def _chunk(file: IO[bytes], kind: bytes, data: bytes) -> None:
     file.write(struct.pack(">I", len(data)) + kind)
     file.write(data)
     file.write(struct.pack(">I", zlib.crc32(data, zlib.crc32(kind))))

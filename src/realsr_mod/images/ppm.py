@@ -26,4 +26,5 @@ def decode_deep_ppm(content: bytes) -> np.ndarray | None:
         raise ValueError("pixels are missing at its end")
     values = np.frombuffer(content, depth, count, header.end())
     scaled = np.minimum(np.round(np.arange(full + 1) / white * full), full).astype(depth.newbyteorder("="))
-    return scaled[values].reshape(height, width, channels)
+    image: np.ndarray = scaled[values].reshape(height, width, channels)
+    return image

@@ -321,7 +321,8 @@ def as_integers(pixels_HWC: np.ndarray, name: str) -> np.ndarray:
             f"its float pixels run from {low:g} to {high:g}, expected 0 to 1; scale them, or save it with 16 or 8 bits "
             "a channel",
         )
-    return np.round(np.clip(pixels_HWC, 0, 1) * 65535.0).astype(np.uint16)
+    levels: np.ndarray = np.round(np.clip(pixels_HWC, 0, 1) * 65535.0).astype(np.uint16)
+    return levels
 
 
 def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:

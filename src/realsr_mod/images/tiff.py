@@ -8,11 +8,13 @@ import lzma
 import math
 import zlib
 from collections.abc import Callable
+from typing import TypeGuard
 
 import cv2
 import numpy as np
 import tifffile
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from realsr_mod.images.bounds import check_tile
 from realsr_mod.images.formats import (
@@ -47,16 +49,16 @@ def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return UPRIGHT[orientation](pixels) if orientation in UPRIGHT else pixels
 
 
-def is_deep_tiff(image: Image.Image) -> bool:
+def is_deep_tiff(image: Image.Image) -> TypeGuard[TiffImageFile]:
     """Whether it is a TIFF of more than 8 bits a channel."""
-    return image.format == "TIFF" and max(image.tag_v2.get(BITS_PER_SAMPLE, (1,))) > 8
+    return isinstance(image, TiffImageFile) and max(image.tag_v2.get(BITS_PER_SAMPLE, (1,))) > 8
 
 
 def decode_by_opencv(content: bytes) -> np.ndarray:
     """What OpenCV makes of a file's content: (H, W, 1..4), colors in RGB(A) order."""
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
-        raise Image.UnidentifiedImageError
+        raise UnidentifiedImageError
     return pixels[:, :, None] if pixels.ndim == 2 else pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]]
 
 
@@ -77,7 +79,7 @@ def decode_tiff(content: bytes, check_size: Callable[[int, int], None] = lambda 
     try:
         file = tifffile.TiffFile(io.BytesIO(content))
     except tifffile.TiffFileError as error:
-        raise Image.UnidentifiedImageError(str(error)) from error
+        raise UnidentifiedImageError(str(error)) from error
     with file:
         page = file.pages.first
         check_size(page.imagewidth, page.imagelength)
@@ -107,7 +109,7 @@ def decode_tiff(content: bytes, check_size: Callable[[int, int], None] = lambda 
 def _by_opencv(content: bytes) -> np.ndarray:
     try:
         return decode_by_opencv(content)
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise UnsupportedTiffError(
             "it is damaged, or of a kind of TIFF that is not read; save it anew, as grey or RGB with LZW or deflate"
         ) from error
@@ -130,9 +132,10 @@ def _decode_by_tifffile(page: tifffile.TiffPage) -> np.ndarray:
 
 def _check_inflated_size(page: tifffile.TiffPage) -> None:
     """Refuse what would unpack to more than its header says: tifffile unpacks to the end, however large."""
+    assert page.dtype is not None, "of 16 bits or more"
     expected = math.prod(page.chunks) * page.dtype.itemsize
     for data, _ in page.parent.filehandle.read_segments(page.dataoffsets, page.databytecounts):
-        if data is None:
+        if not isinstance(data, bytes):  # a part that was left out
             continue
         if page.compression == _LZMA:
             unpacked = lzma.LZMADecompressor(memlimit=_LZMA_BYTES).decompress(data, expected + 1)

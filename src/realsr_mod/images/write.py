@@ -5,7 +5,7 @@ Legend: H height, W width, C channels (1 grey, 2 grey + alpha, 3 RGB, 4 RGB + al
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 import tifffile
@@ -56,16 +56,18 @@ def write_image(path: str | Path, image: LoadedImage) -> None:
         encode_image(file, image)
 
 
-def encode_image(file: BinaryIO, image: LoadedImage) -> None:
+def encode_image(file: IO[bytes], image: LoadedImage) -> None:
     """Write an image in its format to an open file."""
     pixels = image.pixels_HWC
     extra: dict[str, Any] = {}
     if image.format == "png":
-        return write_png(file, pixels, image.icc, image.exif)
+        write_png(file, pixels, image.icc, image.exif)
+        return
     if image.format == "tiff" and _needs_tifffile(pixels):
         photometric = "rgb" if pixels.shape[2] > 2 else "minisblack"
         alpha = ["unassalpha"] if image.has_alpha else None
-        return tifffile.imwrite(file, pixels, photometric=photometric, extrasamples=alpha, iccprofile=image.icc)
+        tifffile.imwrite(file, pixels, photometric=photometric, extrasamples=alpha, iccprofile=image.icc)
+        return
     if image.icc:
         extra["icc_profile"] = image.icc
     if image.exif:
@@ -76,7 +78,7 @@ def encode_image(file: BinaryIO, image: LoadedImage) -> None:
         extra |= {"quality": WEBP_QUALITY}
     elif image.format == "tiff" and not image.exif:  # Pillow's compressing writer cannot nest EXIF's directories
         extra |= {"compression": "tiff_adobe_deflate"}
-    return to_pil(image).save(file, format=image.format.upper(), **extra)
+    to_pil(image).save(file, format=image.format.upper(), **extra)
 
 
 def to_pil(loaded: LoadedImage) -> Image.Image:

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from realsr_mod.images.find import search
@@ -12,8 +13,8 @@ from realsr_mod.images.formats import FORMATS, SUFFIXES
 from realsr_mod.images.read import LoadedImage, read_image
 from realsr_mod.images.write import fit_format, write_image
 from realsr_mod.inference.compare import before_after
+from realsr_mod.inference.tiling import OnTile
 
-OnTile = Callable[[int, int], None]
 Enlarge = Callable[[LoadedImage, OnTile], LoadedImage]
 Say = Callable[[str], object]
 FileId = tuple[int, int]  # device and inode: the same file under whatever name
@@ -144,7 +145,7 @@ def run_jobs(
     photos = files_of(jobs)
     for number, job in enumerate(jobs):
         try:
-            yield _run(job, photos, enlarge, settings, lambda done, total, number=number: on_tile(number, done, total))
+            yield _run(job, photos, enlarge, settings, partial(on_tile, number))
         except Exception as error:  # whatever is wrong with one image, the others are done
             yield Outcome(job, None, failure=_without_name(str(error) or type(error).__name__, job.source))
 

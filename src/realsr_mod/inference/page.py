@@ -1,27 +1,21 @@
 """The web page: a photo and its sliders on the left, before and after with a draggable divider on the right."""
 
-import logging
-import shutil
-import tempfile
-import time
-from collections.abc import Callable
-from contextlib import suppress
-from functools import wraps
+import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from realsr_mod.images.formats import SUFFIXES
-from realsr_mod.inference.studio import OpenedImage, Studio, example_images
+from realsr_mod.inference.door import Door, HostNames
+from realsr_mod.inference.events import SLIDERS, Handlers, checked_event, plainly
 
-logger = logging.getLogger(__name__)
-
-SLIDERS = {
-    "blur": "higher sharpens more",
-    "noise": "higher smooths more",
-}
-FORGET_AFTER_S = 3600
+DECODERS = 8  # processes that open photos at once; the network works on one photo at a time
+MAX_WAITING = 16
+FULL = f"{MAX_WAITING} photos are waiting already, and no more may; try again in a minute."
+SESSIONS = 1000  # that the page remembers which photo is open for
 THEME = gr.themes.Soft(
     primary_hue="indigo",
     neutral_hue="slate",
@@ -48,88 +42,13 @@ CSS = """
 """
 
 
-def plainly(handler: Callable) -> Callable:
-    """Show the user what is wrong in a sentence; what is not the user's doing goes to the server's log."""
-
-    @wraps(handler)
-    def guarded(*arguments: Any) -> Any:
-        try:
-            return handler(*arguments)
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-        except MemoryError:
-            raise gr.Error("This photo is too large for this computer; try a smaller one.") from None
-        except Exception:
-            logger.exception("the page could not do this")
-            raise gr.Error("Something went wrong; the server's log says what.", print_exception=False) from None
-
-    return guarded
-
-
-class Handlers:
-    """What the page's events do. Each returns new values for the components that it is wired to.
-
-    Results lie in a temporary folder that is removed with these handlers or at the program's end; each result, once it
-    is older than `FORGET_AFTER_S`, when another is made.
-    """
-
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
-        self._temporary = tempfile.TemporaryDirectory(prefix="realsr_mod_", ignore_cleanup_errors=True)
-        self.folder = Path(self._temporary.name)
-        self.examples = example_images(self.folder)
-
-    def open_file(self, path: str, model: str) -> list:
-        photo = self.studio.open(Path(path).read_bytes(), Path(path).name, model)
-        return [photo, *self._sliders(photo, model)]
-
-    def open_example(self, model: str, event: gr.SelectData) -> list:
-        return self.open_file(str(self.examples[event.index]), model)
-
-    def estimate_again(self, photo: OpenedImage | None, model: str) -> list:
-        """After another model was chosen, or to undo what the sliders were moved to."""
-        if photo is not None:
-            photo = self.studio.reopened(photo, model)
-        return [photo, *self._sliders(photo, model)]
-
-    def _sliders(self, photo: OpenedImage | None, model: str) -> list:
-        """The sliders that the model has, at what it estimates, and the button that brings them back there."""
-        upscaler = self.studio.upscaler(model)
-        degrees = photo.degrees(upscaler) if photo else {}
-        sliders = [
-            gr.Slider(value=round(degrees.get(name, 0), 2), visible=name in upscaler.sliders) for name in SLIDERS
-        ]
-        return [*sliders, gr.Button(visible=bool(upscaler.sliders))]
-
-    def upscale(self, photo: OpenedImage | None, model: str, *values: float) -> list:
-        if photo is None:
-            return [gr.skip(), gr.skip(), gr.skip()]
-        upscaler = self.studio.upscaler(model)
-        degrees = {name: value for name, value in zip(SLIDERS, values, strict=True) if name in upscaler.sliders}
-        started = time.perf_counter()
-        path, before, after = self.studio.upscale(photo, model, degrees, self._new_folder())
-        height, width = photo.image.pixels_HWC.shape[:2]
-        said = [f"{width}×{height} → {width * upscaler.scale}×{height * upscaler.scale}"]
-        said += [f"{name} {value:.2f}" for name, value in degrees.items()]
-        said += [f"{time.perf_counter() - started:.1f} s", *photo.image.notes]
-        return [(before, after), gr.DownloadButton(value=str(path), interactive=True), " · ".join(said)]
-
-    def _new_folder(self) -> Path:
-        """A folder for one result. Removes those that are to be forgotten; the page has its own copy of each result."""
-        oldest = time.time() - FORGET_AFTER_S
-        for folder in self.folder.iterdir():
-            with suppress(FileNotFoundError):  # another visitor's event was first
-                if folder.is_dir() and folder.stat().st_mtime < oldest:
-                    shutil.rmtree(folder, ignore_errors=True)
-        return Path(tempfile.mkdtemp(dir=self.folder))
-
-
-def build_page(studio: Studio) -> gr.Blocks:
-    """Lay the page out and wire it up; `studio` does the work."""
-    handlers = Handlers(studio)
+def build_page(handlers: Handlers) -> gr.Blocks:
+    """Lay the page out and wire it up."""
+    studio, forget_after_s = handlers.studio, handlers.folder.forget_after_s
     has_sliders = studio.upscaler(studio.names[0]).sliders
-    with gr.Blocks(title="realsr_mod", analytics_enabled=False, delete_cache=(600, FORGET_AFTER_S)) as page:
-        photo = gr.State(None, time_to_live=FORGET_AFTER_S)
+    page = gr.Blocks(title="realsr_mod", analytics_enabled=False)
+    with page:
+        photo = gr.State(None, time_to_live=forget_after_s)
         gr.Markdown(
             "# Better photos\nDrop a small, blurry or noisy photo, or pick an example; get it larger and cleaner.",
             elem_id="headline",
@@ -181,15 +100,57 @@ def build_page(studio: Studio) -> gr.Blocks:
                     download = gr.DownloadButton(
                         "Download PNG", variant="primary", interactive=False, scale=0, min_width=190, elem_id="download"
                     )
-        result, shown = [view, download, status], [photo, *sliders, reset]
-        inputs = [photo, model, *sliders]
-        for event in (
-            file.upload(plainly(handlers.open_file), [file, model], shown),
-            gallery.select(plainly(handlers.open_example), model, shown),
-            model.change(plainly(handlers.estimate_again), [photo, model], shown),
-            reset.click(plainly(handlers.estimate_again), [photo, model], shown),
-        ):
-            event.success(plainly(handlers.upscale), inputs, result, show_progress_on=[view])
-        for slider in sliders:
-            slider.release(plainly(handlers.upscale), inputs, result, show_progress_on=[view])
-    return page.queue(max_size=16, default_concurrency_limit=1)
+        result, estimated = [view, download, status], [*sliders, reset]
+        opening: dict[str, Any] = {"concurrency_id": "open", "concurrency_limit": DECODERS, "api_visibility": "private"}
+        working: dict[str, Any] = {"concurrency_id": "network", "concurrency_limit": 1, "api_visibility": "private"}
+        opened = file.upload(plainly(handlers.open_file), file, photo, **opening)
+        picked = gallery.select(plainly(handlers.open_example), None, photo, **opening)
+        changed = model.change(plainly(handlers.open_again), photo, None, **opening)
+        undone = reset.click(plainly(handlers.open_again), photo, None, **opening)
+        moved = [slider.release(plainly(handlers.open_again), photo, None, **opening) for slider in sliders]
+        estimate, upscale = plainly(handlers.estimate), plainly(handlers.upscale)
+        ready = [
+            event.success(estimate, [photo, model], estimated, **working) for event in (opened, picked, changed, undone)
+        ]
+        for event in (*ready, *moved):
+            event.success(upscale, [photo, model, *sliders], result, show_progress_on=[view], **working)
+    page.queue(max_size=MAX_WAITING, default_concurrency_limit=1, api_open=False)
+    return page
+
+
+def serve(page: gr.Blocks, handlers: Handlers, names: HostNames, host: str, port: int, max_upload_mb: int) -> None:
+    """Start to answer at `host:port`, in threads of its own. Raises OSError where that cannot be."""
+    door = Middleware(
+        Door,
+        names=names,
+        upload_bytes=max_upload_mb * 10**6,
+        check_event=partial(checked_event, page, handlers),
+        full=FULL,
+    )
+    page.launch(
+        server_name=host,
+        server_port=port,
+        max_file_size=max_upload_mb * 10**6,
+        app_kwargs={"middleware": [door]},
+        state_session_capacity=SESSIONS,
+        show_error=False,
+        share=False,
+        mcp_server=False,
+        ssr_mode=False,
+        run_history=False,
+        enable_monitoring=False,
+        quiet=True,
+        prevent_thread_lock=True,
+        footer_links=[],
+        theme=THEME,
+        css=CSS,
+    )
+    own = frozenset(path for path in handlers.folder.uploads.rglob("*") if path.is_file())  # copies of the examples
+    handlers.folder.sweep_regularly(own, then=partial(forget, page, handlers))
+
+
+def forget(page: gr.Blocks, handlers: Handlers) -> None:
+    """Forget in memory what has gone from the disk."""
+    handlers.store.keep_only(Path.exists)
+    for paths in page.temp_file_sets:
+        paths.difference_update([path for path in list(paths) if not os.path.exists(path)])

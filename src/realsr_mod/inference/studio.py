@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Unpack
 
 import cv2
 import numpy as np
@@ -15,7 +16,8 @@ from realsr_mod.images.read import LoadedImage, decode_image
 from realsr_mod.images.sandbox import decode_apart
 from realsr_mod.images.write import fit_format, write_image
 from realsr_mod.inference.compare import same_size_previews
-from realsr_mod.inference.upscaler import Upscaler
+from realsr_mod.inference.tiling import unwatched
+from realsr_mod.inference.upscaler import Upscaler, UpscalerSettings
 from realsr_mod.weights.locate import Model, ModelLocation, locate
 
 PREVIEW_SIDE_PX = 1600
@@ -24,15 +26,16 @@ EXAMPLE_SIDE_PX = 128
 
 @dataclass(frozen=True)
 class OpenedImage:
-    """An opened photo, and what the chosen model estimates of it."""
+    """An opened photo, and what each model that has seen it estimates of it: an embedding serves its own model only."""
 
     name: str
     image: LoadedImage
-    embedding: Tensor
+    embeddings: dict[str, Tensor] = field(default_factory=dict)  # by the model's name
 
-    def degrees(self, upscaler: Upscaler) -> dict[str, float]:
-        """The estimated degrees by name; empty for a model without sliders."""
-        return {name: float(value) for name, value in zip(upscaler.sliders, self.embedding, strict=False)}
+    @property
+    def nbytes(self) -> int:
+        """Of memory, near enough."""
+        return self.image.pixels_HWC.nbytes + len(self.image.icc or b"") + len(self.image.exif or b"")
 
 
 class Studio:
@@ -44,7 +47,7 @@ class Studio:
         settings: for `Upscaler`.
     """
 
-    def __init__(self, models: Sequence[Model], max_pixels: int, **settings: object) -> None:
+    def __init__(self, models: Sequence[Model], max_pixels: int, **settings: Unpack[UpscalerSettings]) -> None:
         if not models:
             raise ValueError("no model to show; train one (python -m realsr_mod.train) or give --model")
         self.models = _named([locate(model) for model in models])
@@ -61,14 +64,22 @@ class Studio:
             raise ValueError(f"there is no model {model!r}; choose one of the list")
         return self._load(model)
 
-    def open(self, content: bytes, name: str, model: str) -> OpenedImage:
-        """Decode a photo and estimate its degradation. Raises ValueError for what is no image or too large."""
-        image = decode_apart(content, name, self.max_pixels)
-        return OpenedImage(name, image, self.upscaler(model).embed(image))
+    def open(self, content: bytes, name: str) -> OpenedImage:
+        """Decode a photo. Raises ValueError for what is no image or too large. Threads may do this side by side."""
+        return OpenedImage(name, decode_apart(content, name, self.max_pixels))
 
-    def reopened(self, photo: OpenedImage, model: str) -> OpenedImage:
-        """The same photo under another model's estimate."""
-        return replace(photo, embedding=self.upscaler(model).embed(photo.image))
+    def embedding(self, photo: OpenedImage, model: str) -> Tensor:
+        """What this model estimates of the photo, (D,); estimated once."""
+        if model not in photo.embeddings:
+            photo.embeddings[model] = self.upscaler(model).embed(photo.image)
+        return photo.embeddings[model]
+
+    def degrees(self, photo: OpenedImage, model: str) -> dict[str, float]:
+        """The estimated degrees by name; empty for a model without sliders."""
+        sliders = self.upscaler(model).sliders
+        if not sliders:
+            return {}
+        return {name: float(value) for name, value in zip(sliders, self.embedding(photo, model), strict=False)}
 
     def upscale(
         self, photo: OpenedImage, model: str, degrees: dict[str, float], folder: Path
@@ -78,7 +89,7 @@ class Studio:
         Returns its path and two 8-bit RGB previews of one size: before (enlarged bicubically) and after.
         """
         upscaler = self.upscaler(model)
-        result = upscaler(photo.image, embedding=photo.embedding, **degrees)
+        result = upscaler(photo.image, embedding=self.embedding(photo, model), on_tile=unwatched, **degrees)
         folder.mkdir(exist_ok=True)  # it may have been taken for an old one while a large photo was upscaled
         path = folder / f"{Path(photo.name).stem}_x{upscaler.scale}.png"
         write_image(path, fit_format(result, "png"))

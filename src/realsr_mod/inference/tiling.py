@@ -26,6 +26,7 @@ BLEND = 8
 Restore = Callable[[Tensor], Tensor]  # (1, 3, h, w) to (1, 3, sh, sw)
 Read = Callable[[np.ndarray, np.ndarray], Tensor]  # row indices (h,), column indices (w,) to (1, 3, h, w)
 Write = Callable[[int, Tensor], None]  # first SR row, finished rows (3, n, sW)
+OnTile = Callable[[int, int], None]  # tiles done, tiles that there are
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,10 @@ def _fade(core: tuple[int, int], length: int, tiling: Tiling, scale: int, device
     return weights
 
 
+def unwatched(done: int, total: int) -> None:
+    """Tell nobody how many tiles are done."""
+
+
 def run_tiles(
     restore: Restore,
     read: Read,
@@ -91,7 +96,7 @@ def run_tiles(
     size_HW: tuple[int, int],
     scale: int,
     tiling: Tiling,
-    on_tile: Callable[[int, int], None] = lambda done, total: None,
+    on_tile: OnTile = unwatched,
 ) -> None:
     """Restore an image tile by tile; rows are handed to `write` in order, as soon as they are finished.
 
@@ -122,6 +127,7 @@ def run_tiles(
             band[:, :, left * scale : right * scale] += sr * weights
             done += 1
             on_tile(done, total)
+        assert band is not None, "an image has columns"
         if carried is not None:
             band[:, : carried.shape[1]] += carried
         finished = (bottom - top if bottom == height else bottom - 2 * tiling.blend - top) * scale
@@ -159,7 +165,7 @@ def bytes_per_pixel(network: nn.Module, run: Callable[[Tensor], Tensor]) -> floa
     """
     side, largest = 32, 0
 
-    def watch(_: nn.Module, inputs: tuple, output: object) -> None:
+    def watch(_: nn.Module, inputs: tuple[object, ...], output: object) -> None:
         nonlocal largest
         tensors = [tensor for tensor in (*inputs, output) if isinstance(tensor, Tensor)]
         largest = max(largest, sum(tensor.numel() for tensor in tensors))

@@ -5,9 +5,10 @@ Legend: H, W an image's size, C channels, s the network's scale, D the embedding
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -15,16 +16,25 @@ from torch import Tensor
 
 from realsr_mod.inference.memory import halved, memory_budget
 from realsr_mod.inference.pixels import ImageType, Source, apply_to_pixels, enlarged_alpha, resized
-from realsr_mod.inference.tiling import Tiling, bytes_per_pixel, fitting_side, run_tiles
+from realsr_mod.inference.tiling import OnTile, Tiling, bytes_per_pixel, fitting_side, run_tiles, unwatched
 from realsr_mod.networks.base import SRNetwork
 from realsr_mod.runtime.devices import pick_device, pick_dtype
-from realsr_mod.weights.locate import locate
+from realsr_mod.weights.locate import Model, locate
 from realsr_mod.weights.release import load_restorer
 
 logger = logging.getLogger(__name__)
 
 # The embedding is an average over the image; so many pixels, spread evenly, give it as well as all of them.
 EMBED_PIXELS = 2_000_000
+
+
+class UpscalerSettings(TypedDict, total=False):
+    """What may be set of an `Upscaler` besides its network; see there."""
+
+    device: str | torch.device
+    precision: str
+    tile: int | str
+    overlap: int
 
 
 class Upscaler:
@@ -63,12 +73,14 @@ class Upscaler:
         self.tile = self._auto_tile() if tile == "auto" else Tiling(int(tile), overlap).tile
 
     @classmethod
-    def load(cls, path: str | Path | None = None, **settings: object) -> "Upscaler":
+    def load(cls, path: Model | None = None, **settings: Unpack[UpscalerSettings]) -> "Upscaler":
         """From whatever `load_restorer` takes, by default what `locate` says; `settings` as the constructor's."""
         return cls(load_restorer(locate(path)), **settings)
 
     @classmethod
-    def from_pretrained(cls, repo_id: str | Path, revision: str | None = None, **settings: object) -> "Upscaler":
+    def from_pretrained(
+        cls, repo_id: str | Path, revision: str | None = None, **settings: Unpack[UpscalerSettings]
+    ) -> "Upscaler":
         """From a model repository of the Hugging Face hub (`user/repo`), or a local folder of the same form."""
         if Path(repo_id).is_dir():
             return cls.load(repo_id, **settings)
@@ -94,7 +106,7 @@ class Upscaler:
         *,
         outscale: float | None = None,
         embedding: Tensor | None = None,
-        on_tile: Callable[[int, int], None] = lambda done, total: None,
+        on_tile: OnTile = unwatched,
         **degrees: float | None,
     ) -> ImageType:
         """Upscale an image; what comes back is of the kind that went in.
@@ -160,7 +172,7 @@ class Upscaler:
         pixels_HWC: np.ndarray,
         embedding_D: Tensor,
         outscale: float | None,
-        on_tile: Callable[[int, int], None],
+        on_tile: OnTile,
     ) -> np.ndarray:
         h, w, channels = pixels_HWC.shape
         source = Source(pixels_HWC, self.device)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,5 +44,5 @@ class OutputDistillationLoss:
             )
         return self.weight * distance(sr_B3HW, wanted)
 
-    def __deepcopy__(self, memo: dict) -> "OutputDistillationLoss":
+    def __deepcopy__(self, memo: dict[int, Any]) -> "OutputDistillationLoss":
         return self

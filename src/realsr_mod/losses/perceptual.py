@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -36,5 +37,5 @@ class PerceptualLoss:
         distances = [weight * F.l1_loss(found[name], wanted[name]) for name, weight in self.layer_weights.items()]
         return sum(distances, start=sr_B3HW.new_zeros(()))
 
-    def __deepcopy__(self, memo: dict) -> "PerceptualLoss":
+    def __deepcopy__(self, memo: dict[int, Any]) -> "PerceptualLoss":
         return self

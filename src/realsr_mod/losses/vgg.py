@@ -42,6 +42,9 @@ class VGG19Features(nn.Module):
         ValueError: an unknown layer, or weights that do not fit.
     """
 
+    mean_1311: Tensor
+    std_1311: Tensor
+
     def __init__(self, layers: Iterable[str], weights: Mapping[str, Tensor]) -> None:
         super().__init__()
         names = layer_names()

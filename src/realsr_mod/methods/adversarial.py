@@ -88,9 +88,9 @@ class AdversarialGame:
             group["lr"] = rate * configured
         parameters = list(self.discriminator.parameters())
         if dist.is_available() and dist.is_initialized():
-            for parameter in parameters:
-                dist.all_reduce(parameter.grad)
-                parameter.grad /= dist.get_world_size()
+            for gradient in [parameter.grad for parameter in parameters if parameter.grad is not None]:
+                dist.all_reduce(gradient)
+                gradient /= dist.get_world_size()
         norm = nn.utils.clip_grad_norm_(parameters, largest_norm or torch.inf)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -105,5 +105,5 @@ class AdversarialGame:
         load_state(self.discriminator, state["discriminator"], source="checkpoint's discriminator")
         self.optimizer.load_state_dict(state["optimizer"])
 
-    def __deepcopy__(self, memo: dict) -> "AdversarialGame":
+    def __deepcopy__(self, memo: dict[int, Any]) -> "AdversarialGame":
         return self  # a weight-averaged copy of the generator plays no game of its own

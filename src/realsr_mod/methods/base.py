@@ -7,6 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.types import OptimizerConfig, OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -65,7 +66,7 @@ class TrainingModule(pl.LightningModule, ABC):
         self.optimizer = optimizer
         self.scheduler = scheduler
         if channels_last:
-            self.network.to(memory_format=torch.channels_last)
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         if compile_network:
             for part in self.network.children():  # methods call these, not always the whole
                 for module in part if isinstance(part, nn.ModuleList) else [part]:
@@ -83,7 +84,7 @@ class TrainingModule(pl.LightningModule, ABC):
         """What the optimizer gets: groups of `params`, each with an `lr_ratio` where its rate is not the common one."""
         return [{"params": list(self.trainable_parameters())}]
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig | OptimizerConfig:
         optimizer = self.optimizer(self.parameter_groups())
         for group in optimizer.param_groups:
             group["lr"] *= group.get("lr_ratio", 1.0)
@@ -230,7 +231,9 @@ class SRModule(RestorationModule):
         """The generator's step, then the discriminator's, before any callback can write a checkpoint."""
         super().optimizer_step(*args, **kwargs)
         if self.adversarial is not None and self.adversarial.has_gradient:
-            rate = self.optimizers().param_groups[0]["lr"] / self.configured_rate
+            optimizer = self.optimizers()
+            assert not isinstance(optimizer, list), "there is one"
+            rate = optimizer.param_groups[0]["lr"] / self.configured_rate
             norm = self.adversarial.step(self.trainer.gradient_clip_val, rate)
             self.log("train/grad_norm_discriminator", norm)
 

@@ -4,7 +4,7 @@ Legend: B batch, H and W the low-resolution size, s the scale, D the embedding's
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
@@ -18,6 +18,7 @@ class Estimator(nn.Module, ABC):
     and all but teachers leave it aside: who calls need not know which kind it is.
     """
 
+    __call__: Callable[..., Tensor]
     scale: int  # of the super-resolution that the degradation belongs to
     sees_hr: bool = False
     embedding_dim: int = 0

@@ -42,7 +42,8 @@ class ResidualBlock(nn.Module):
         self.conv2 = conv3x3(channels, channels)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        return x_BCHW + self.conv2(self.activation(self.conv1(x_BCHW)))
+        residual_BCHW: Tensor = self.conv2(self.activation(self.conv1(x_BCHW)))
+        return x_BCHW + residual_BCHW
 
 
 class PixelShuffleUpsampler(nn.Sequential):
@@ -67,6 +68,8 @@ class PixelShuffleUpsampler(nn.Sequential):
 
 class RGBMean(nn.Module):
     """The mean colour of DIV2K, to subtract from an image before a network and to add to it afterwards."""
+
+    mean_C11: Tensor
 
     def __init__(self, mean: tuple[float, float, float] = DIV2K_RGB_MEAN) -> None:
         super().__init__()

@@ -44,7 +44,8 @@ class IDRDynamicBlock(nn.Module):
         self.conv = conv3x3(channels, channels)
 
     def forward(self, x_BCHW: Tensor, idr_BC: Tensor) -> Tensor:
-        return x_BCHW + self.conv(F.leaky_relu(self.dynamic(x_BCHW, idr_BC), 0.1))
+        residual_BCHW: Tensor = self.conv(F.leaky_relu(self.dynamic(x_BCHW, idr_BC), 0.1))
+        return x_BCHW + residual_BCHW
 
 
 class IDRRestorer(nn.Module):

@@ -29,7 +29,8 @@ class ResidualDenseBlock(nn.Module):
         features = [x_BCHW]
         for conv in self.convs[:-1]:
             features.append(F.leaky_relu(conv(torch.cat(features, dim=1)), 0.2))
-        return x_BCHW + 0.2 * self.convs[-1](torch.cat(features, dim=1))
+        last_BCHW: Tensor = self.convs[-1](torch.cat(features, dim=1))
+        return x_BCHW + 0.2 * last_BCHW
 
 
 class RRDB(nn.Module):
@@ -40,7 +41,8 @@ class RRDB(nn.Module):
         self.dense = nn.Sequential(*[ResidualDenseBlock(channels, growth, init_scale) for _ in range(3)])
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        return x_BCHW + 0.2 * self.dense(x_BCHW)
+        dense_BCHW: Tensor = self.dense(x_BCHW)
+        return x_BCHW + 0.2 * dense_BCHW
 
 
 class RRDBRestorer(nn.Module):
@@ -86,7 +88,7 @@ class RRDBRestorer(nn.Module):
         x = head + self.fuse(x)
         for conv in (self.up1, self.up2):
             x = F.leaky_relu(conv(F.interpolate(x, scale_factor=2, mode="nearest")), 0.2)
-        sr = self.to_rgb(F.leaky_relu(self.refine(x), 0.2))
+        sr: Tensor = self.to_rgb(F.leaky_relu(self.refine(x), 0.2))
         return sr if self.fold == 1 else sr[..., : height * self.scale, : width * self.scale]
 
     def _folded(self, lr_B3HW: Tensor) -> Tensor:
@@ -112,4 +114,5 @@ class RRDBNet(SRNetwork):
         self.restorer = RRDBRestorer(scale, channels, num_blocks, growth)
 
     def restore(self, lr_B3HW: Tensor, embedding_B0: Tensor) -> Tensor:
-        return self.restorer(lr_B3HW)
+        sr: Tensor = self.restorer(lr_B3HW)
+        return sr

@@ -57,7 +57,7 @@ class SRResNet(SRNetwork):
 
     def restore(self, lr_B3HW: Tensor, embedding_B0: Tensor) -> Tensor:
         x = self.upsampler(self.features(lr_B3HW))
-        sr = self.to_rgb(F.leaky_relu(self.refine(x), 0.1))
+        sr: Tensor = self.to_rgb(F.leaky_relu(self.refine(x), 0.1))
         if not self.global_residual:
             return sr
         return sr + F.interpolate(lr_B3HW, scale_factor=self.scale, mode="bilinear", align_corners=False)

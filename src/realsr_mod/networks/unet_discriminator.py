@@ -43,4 +43,5 @@ class UNetDiscriminator(nn.Module):
             x = F.leaky_relu(conv(x), 0.2) + skip
         for conv in self.refine:
             x = F.leaky_relu(conv(x), 0.2)
-        return self.to_logits(x)
+        logits_B1HW: Tensor = self.to_logits(x)
+        return logits_B1HW

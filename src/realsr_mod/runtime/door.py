@@ -61,7 +61,7 @@ def named_class(target: object, kinds: tuple[type, ...], where: object) -> type:
         raise ValueError(f"{where}: names {_short(target)}; only classes of {_PACKAGE[:-1]} are made from files")
     module, _, name = target.rpartition(".")
     try:
-        found = getattr(importlib.import_module(module), name)
+        found: type = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"{where}: names {target}, which this version of {_PACKAGE[:-1]} lacks") from error
     at_home = isinstance(found, type) and f"{found.__module__}.{found.__qualname__}" == target

@@ -2,50 +2,77 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, RichProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
+from safetensors.torch import save
+from torch import Tensor
 
 from realsr_mod.data.batch import SRBatch
 from realsr_mod.images.grid import comparison_grid
+from realsr_mod.methods.base import RestorationModule
+from realsr_mod.runtime.files import atomic_write
 
 
 class AveragedWeights(EMAWeightAveraging):
     """Exponential moving average of the weights, used for validation and for what is released."""
+
+    def averaged(self, pl_module: pl.LightningModule) -> Any:
+        """The module with the averaged weights; itself before there are any."""
+        return pl_module if self._average_model is None else self._average_model.module
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         # Lightning's own copies the average at the end of training, but not when a resumed run has no step left.
         self._copy_average_to_current(pl_module)
 
 
-class KeepBest(Callback):
-    """Release the weights that did best on the validation images by PSNR-Y, those at the start included.
+class Best(Callback):
+    """Keeps the weights that did best on validation, averaged if weights are averaged, those at the start included.
 
-    For early stopping; the weights must not be averaged (`callbacks.ema=null`).
+    They lie in `best.safetensors` beside the checkpoints, from the validation on in which they did best.
+
+    Args:
+        folder: of the checkpoints.
+        monitor: the figure that is the larger the better; the first of these that the method measures.
     """
 
-    def __init__(self) -> None:
-        self.psnr_y, self.weights = float("-inf"), {}
+    def __init__(self, folder: str | Path, monitor: Sequence[str] = ("val/psnr_y", "val/accuracy")) -> None:
+        self.path, self.monitor = Path(folder) / "best.safetensors", tuple(monitor)
+        self.figure, self.step = float("-inf"), 0
 
-    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.sanity_checking and self.weights:
-            return  # a resumed training
-        psnr_y = float(pl_module.psnr_y.compute())
-        if trainer.state.fn == "fit" and psnr_y > self.psnr_y:
-            self.psnr_y = psnr_y
-            self.weights = {name: tensor.clone() for name, tensor in pl_module.network.state_dict().items()}
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.state.fn != "fit" or (trainer.sanity_checking and self.figure > float("-inf")):
+            return  # of a resumed training, Lightning looks again at where it begins
+        found = [float(trainer.callback_metrics[name]) for name in self.monitor if name in trainer.callback_metrics]
+        if not found or not found[0] > self.figure:
+            return
+        self.figure, self.step = found[0], trainer.global_step
+        if trainer.is_global_zero:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(self.path, sync=True) as file:
+                file.write(save(validated_weights(trainer, pl_module)))
 
-    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        pl_module.network.load_state_dict(self.weights)
+    def summary(self) -> dict[str, Any]:
+        """The best figure, and the step after which it was measured."""
+        return {"figure": self.figure, "step": self.step}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"psnr_y": self.psnr_y, "weights": self.weights}
+        return {"figure": self.figure, "step": self.step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.psnr_y, self.weights = state_dict["psnr_y"], state_dict["weights"]
+        self.figure, self.step = state_dict["figure"], state_dict["step"]
+
+
+def validated_weights(trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Tensor]:
+    """The network's weights that a validation has just measured: the averaged ones, where weights are averaged."""
+    averaged = [callback for callback in trainer.callbacks if isinstance(callback, AveragedWeights)]
+    module: Any = averaged[0].averaged(pl_module) if averaged else pl_module
+    state: dict[str, Tensor] = module.network.state_dict()
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
 
 
 SHOWN = {"loss": ("loss", ".4f"), "val/psnr_y": ("PSNR", ".2f"), "val/bicubic_psnr_y": ("bicubic", ".2f")}
@@ -83,8 +110,10 @@ class LineProgress(Callback):
 class StepBar(RichProgressBar):
     """A bar over the steps of the whole training, which is one epoch."""
 
-    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, str]:
-        return shown_metrics(trainer)
+    def get_metrics(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        return {**shown_metrics(trainer)}
 
     def _get_train_description(self, current_epoch: int) -> str:
         return "training"
@@ -112,7 +141,7 @@ class ImageGrid(Callback):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: dict[str, Any],
+        outputs: Any,
         batch: SRBatch,
         batch_idx: int,
         dataloader_idx: int = 0,
@@ -126,6 +155,7 @@ class ImageGrid(Callback):
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not self._rows:
             return
+        assert isinstance(pl_module, RestorationModule), "others make no images"
         grid = comparison_grid(self._rows, pl_module.network.scale, self.crop_px)
         self._rows = []
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -3,13 +3,12 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.runtime.compose import compose, instantiate
 from realsr_mod.training.trainer import quieten
 from realsr_mod.weights.locate import finished_runs
 from realsr_mod.weights.release import read_config, save_model
@@ -27,8 +26,7 @@ def model_of(experiment: str, steps: int, runs: str | Path = "runs", overrides: 
         runs: folder in which to look for runs.
         overrides: of the configuration, for the training; a run counts only if it agrees with those of the network.
     """
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        cfg = compose("train", overrides=[f"experiment={experiment}", f"trainer.max_steps={steps}", *overrides])
+    cfg = compose("train", [f"experiment={experiment}", f"trainer.max_steps={steps}", *overrides])
     wanted = [item.partition("=")[0].removeprefix("network.") for item in overrides if item.startswith("network.")]
     for run in finished_runs(runs):
         config = read_config(run)
@@ -58,6 +56,6 @@ def _train(cfg: DictConfig) -> Path:
     )
     trainer.fit(module, data)
     folder = Path(tempfile.mkdtemp(prefix="realsr_mod_"))
-    network = OmegaConf.to_container(cfg.network, resolve=True)
+    network: Any = OmegaConf.to_container(cfg.network, resolve=True)
     save_model(module.network, folder, network, {"name": cfg.name})
     return folder

@@ -2,19 +2,23 @@
 
 import json
 import os
-import signal
-import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from filelock import FileLock, Timeout
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from realsr_mod.runtime.files import write_json
-from realsr_mod.training.runs import headline, read_summary
+from realsr_mod.runtime.folders import is_taken
+from realsr_mod.runtime.hydra_command import users_environment
+from realsr_mod.runtime.processes import run_child
+from realsr_mod.training.runs import headline, read_summary, unfinished_runs
 from realsr_mod.weights.locate import finished_runs, skipping_damaged
 
+_LOOK_EVERY_S = 1.0
 # Overrides that are this run's own, and no business of what it builds on.
 NOT_FORWARDED = (
     "experiment",
@@ -33,7 +37,7 @@ NOT_FORWARDED = (
 def resolve_prerequisites(cfg: DictConfig, run: Path, overrides: Sequence[str]) -> None:
     """Replace every `auto` among the prerequisites by a run's path; what was chosen stays chosen when `run` goes on."""
     record = run / "prerequisites.json"
-    known = json.loads(record.read_text()) if record.is_file() else {}
+    known = _read_record(record)
     for key in cfg.prerequisites:
         if cfg[key] == "auto":
             cfg[key] = known[key] if key in known else find_or_train(cfg, key, overrides)
@@ -41,58 +45,88 @@ def resolve_prerequisites(cfg: DictConfig, run: Path, overrides: Sequence[str]) 
         write_json(record, {key: cfg[key] for key in cfg.prerequisites})
 
 
+def _read_record(record: Path) -> dict[str, str | None]:
+    """What was chosen when the run began; nothing, if the file is damaged or not there."""
+    try:
+        known = json.loads(record.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {key: value for key, value in known.items() if value is None or isinstance(value, str)}
+
+
 def find_or_train(cfg: DictConfig, key: str, overrides: Sequence[str]) -> str:
     """The run that `cfg.prerequisites[key]` asks for: the newest that fits, or one trained now.
 
     A prerequisite names an `experiment` and the config keys in which that run must be the `same` as this one.
     It is trained by the real command in a process of its own, with this run's overrides but for the method's and those
-    that the prerequisite names under `drop`.
+    that the prerequisite names under `drop`. One that another process is training already is waited for.
     """
     need = cfg.prerequisites[key]
     found = fitting_run(cfg, key)
     if found is None:
         if int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) > 0:
             raise ValueError(f"{key}=auto found no run of {need.experiment}; train it first in a job of its own")
-        skipped = (*NOT_FORWARDED, *cfg.prerequisites, *need.get("drop", ()))
-        forwarded = [item for item in overrides if not item.startswith(skipped)]
-        arguments = [f"experiment={need.experiment}", "resume=auto", *forwarded]
-        print(f"{key}: no run fits, training one first: python -m realsr_mod.train {' '.join(arguments)}\n", flush=True)
-        if status := wait_for([sys.executable, "-m", "realsr_mod.train", *arguments]):
-            sys.exit(status)  # it has said why
-        print(flush=True)
-        found = fitting_run(cfg, key)
-        if found is None:
-            raise ValueError(f"the run of {need.experiment} just trained does not fit; give its folder: {key}=RUN")
+        Path(cfg.runs_dir).mkdir(parents=True, exist_ok=True)
+        turn = FileLock(Path(cfg.runs_dir) / f".{need.name}.prerequisite.lock")
+        if not _is_free(turn):
+            print(f"{key}: another command trains a run of {need.experiment}; waiting for it …", flush=True)
+        with turn:
+            found = awaited_run(cfg, key) or train_now(cfg, key, overrides)
     summary = read_summary(found)
     print(f"{key}: {found} ({summary['steps']} steps, {headline(summary)})", flush=True)
     return str(found)
 
 
+def awaited_run(cfg: DictConfig, key: str) -> Path | None:
+    """The run that fits, once nobody trains one that would; None if there is none then either."""
+    while (found := fitting_run(cfg, key)) is None:
+        running = next((run for run in unfinished_runs(cfg.runs_dir) if fits(cfg, key, run) and is_taken(run)), None)
+        if running is None:
+            return None
+        print(f"{key}: {running} is being trained by another process; waiting for it …", flush=True)
+        while is_taken(running):
+            time.sleep(_LOOK_EVERY_S)
+    return found
+
+
+def train_now(cfg: DictConfig, key: str, overrides: Sequence[str]) -> Path:
+    """Train what is asked for by the real command; ends this process where that fails, since it has said why."""
+    need = cfg.prerequisites[key]
+    skipped = (*NOT_FORWARDED, *cfg.prerequisites, *need.get("drop", ()))
+    forwarded = [item for item in overrides if not item.startswith(skipped)]
+    arguments = [f"experiment={need.experiment}", "resume=auto", *forwarded]
+    print(f"{key}: no run fits, training one first: python -m realsr_mod.train {' '.join(arguments)}\n", flush=True)
+    if status := run_child([sys.executable, "-m", "realsr_mod.train", *arguments], users_environment()):
+        sys.exit(status)
+    print(flush=True)
+    found = fitting_run(cfg, key)
+    if found is None:
+        raise ValueError(f"the run of {need.experiment} just trained does not fit; give its folder: {key}=RUN")
+    return found
+
+
 def fitting_run(cfg: DictConfig, key: str) -> Path | None:
     """The newest finished run that fits `cfg.prerequisites[key]`, or None."""
+    return next((run for run in finished_runs(cfg.runs_dir) if fits(cfg, key, run)), None)
+
+
+def fits(cfg: DictConfig, key: str, run: Path) -> bool:
+    """Whether a run is of the kind that `cfg.prerequisites[key]` asks for; a damaged folder is not, and is named."""
     need = cfg.prerequisites[key]
-    for folder in finished_runs(cfg.runs_dir):
-        with skipping_damaged(folder):
-            other = OmegaConf.load(folder / ".hydra" / "config.yaml")
-            if other.name == need.name and all(_select(other, k) == _select(cfg, k) for k in need.same):
-                return folder
-    return None
+    with skipping_damaged(run):
+        other = OmegaConf.load(run / ".hydra" / "config.yaml")
+        return bool(other.name == need.name and all(_select(other, k) == _select(cfg, k) for k in need.same))
+    return False
 
 
-def wait_for(command: Sequence[str]) -> int:
-    """Run a command that deals with Ctrl-C itself (the terminal sends it to both); SIGTERM is passed on to it."""
-    process = subprocess.Popen(command)
-    previous = {
-        signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: process.terminate()),
-    }
+def _is_free(lock: FileLock) -> bool:
     try:
-        return process.wait()
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        with lock.acquire(timeout=0):
+            return True
+    except Timeout:
+        return False
 
 
-def _select(cfg: DictConfig, key: str) -> Any:
+def _select(cfg: DictConfig | ListConfig, key: str) -> Any:
     value = OmegaConf.select(cfg, key)
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from realsr_mod.runtime.files import write_json
-from realsr_mod.training.runs import FAILURE_NAME, read_overrides
+from realsr_mod.training.runs import FAILURE_NAME, RANKING_NAME, SWEEP_NAME, read_overrides
 from realsr_mod.weights.locate import SUMMARY_NAME
 
 
@@ -18,8 +18,15 @@ class Ranking(Callback):
     """After a multirun, print its jobs by PSNR-Y (or accuracy), best first, and write them to `ranking.json` in the
     sweep's folder.
 
-    Reads the jobs' own summaries, so it works with every launcher.
+    Reads the jobs' own summaries, so it works with every launcher. At the start it writes down what the sweep was asked
+    for, so that the same command with `resume=auto` finds it.
     """
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        folder = Path(config.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        overrides = [item for item in config.hydra.overrides.task if not item.startswith("resume=")]
+        write_json(folder / SWEEP_NAME, {"overrides": overrides})
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         folder = Path(config.hydra.sweep.dir)
@@ -31,8 +38,8 @@ class Ranking(Callback):
             overrides = " ".join(read_overrides(failure_path.parent))
             failures[overrides] = json.loads(failure_path.read_text())["error"]
         common = set.intersection(*(set(job["overrides"]) for job in jobs)) if len(jobs) > 1 else set()
-        jobs.sort(key=lambda job: -job.get("psnr_y", job.get("accuracy")))
-        write_json(folder / "ranking.json", jobs)
+        jobs.sort(key=lambda job: -float(job["psnr_y"] if "psnr_y" in job else job["accuracy"]))
+        write_json(folder / RANKING_NAME, jobs)
         table = Table(title=f"{len(jobs)} jobs, best first")
         restores = any("psnr_y" in job for job in jobs)
         for column in (*(("PSNR-Y (dB)", "over bicubic", "SSIM-Y") if restores else ("accuracy",)), "overrides"):

@@ -4,18 +4,20 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
+from realsr_mod.runtime.compose import compose
 from realsr_mod.runtime.config import CONF_DIR
 from realsr_mod.runtime.door import TARGET, named_class
-from realsr_mod.runtime.hydra_command import in_quotes, is_override
-from realsr_mod.training.runs import LAST_CHECKPOINT, read_overrides, unfinished_run
+from realsr_mod.runtime.folders import hold
+from realsr_mod.runtime.overrides import in_quotes, is_override
+from realsr_mod.training.runs import last_checkpoint, read_overrides, unfinished_run, unfinished_sweep
 from realsr_mod.weights.locate import SUMMARY_NAME
 
 _PLAIN_REFERENCE = re.compile(r"\$\{\.*[\w.]+\}")  # to another key, which is looked at as well
@@ -29,30 +31,41 @@ def resumed_arguments(arguments: Sequence[str]) -> list[str]:
 
     The run's own overrides come first, then what is given now, so `resume=RUN` alone is enough.
     `resume=auto` takes the newest unfinished run that was started with the same overrides; without one it starts anew.
+    For a sweep (`-m`) it takes the newest unfinished sweep of the same overrides: finished jobs are not done again.
+    The folder is held from here on, before Hydra writes into it.
     """
     wanted = [item.removeprefix("resume=") for item in arguments if item.startswith("resume=")]
     others = [item for item in arguments if not item.startswith("resume=")]
+    flags = [item for item in others if not is_override(item)]  # Hydra wants them first
     if not wanted or wanted[-1] == "null":
         return list(arguments)
-    if wanted[-1] == "auto":
-        given = [item for item in others if is_override(item) and not item.startswith("hydra")]
-        roots = [item.removeprefix("runs_dir=") for item in others if item.startswith("runs_dir=")]
-        run = unfinished_run((roots or ["runs"])[-1], given)
-        if run is None:
-            print("resume=auto: no unfinished run of this command, starting a new one", flush=True)
-            return others
-    else:
+    if wanted[-1] != "auto":
         run = Path(wanted[-1].strip("'\"")).expanduser()
         given = read_overrides(run)
         check_foreign(run, given)
         added = [item for item in others if item not in given]
         check_resumable(run, added)
-        others = [*given, *added]
-    print(f"resuming {run}", flush=True)
-    flags = [item for item in others if not is_override(item)]  # Hydra wants them first
-    others = [item for item in others if is_override(item)]
-    folder = in_quotes(str(run.resolve()))
-    return [*flags, *others, f"resume={folder}", f"hydra.run.dir={folder}"]
+        hold(run)
+        settings = [item for item in (*given, *added) if is_override(item)]
+        return [*flags, *settings, *_going_on(run, "hydra.run.dir")]
+    settings = [item for item in others if is_override(item)]
+    given = [item for item in settings if not item.startswith("hydra")]
+    roots = [item.removeprefix("runs_dir=") for item in given if item.startswith("runs_dir=")]
+    is_sweep = bool({"-m", "--multirun"} & set(flags))
+    find, key = (unfinished_sweep, "hydra.sweep.dir") if is_sweep else (unfinished_run, "hydra.run.dir")
+    found = find((roots or ["runs"])[-1], given)
+    if found is None:
+        what = "sweep" if is_sweep else "run"
+        print(f"resume=auto: no unfinished {what} of this command, starting a new one", flush=True)
+        return others
+    hold(found)
+    return [*flags, *settings, *_going_on(found, key)]
+
+
+def _going_on(folder: Path, key: str) -> list[str]:
+    print(f"resuming {folder}", flush=True)
+    place = in_quotes(str(folder.resolve()))
+    return [f"resume={place if key == 'hydra.run.dir' else 'auto'}", f"{key}={place}"]
 
 
 def check_resumable(run: Path, added: Sequence[str]) -> None:
@@ -79,12 +92,10 @@ def check_foreign(run: Path, overrides: Sequence[str]) -> None:
         if not _is_setting(item):
             raise ValueError(f"{run}: its record asks for {item!r:.100}, which is no setting of a training; {advice}")
     try:
-        with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-            cfg = OmegaConf.to_container(compose("train", overrides=list(overrides)), resolve=False)
+        cfg: Any = OmegaConf.to_container(compose("train", list(overrides)), resolve=False)
     except (HydraException, OmegaConfBaseException) as error:
-        raise ValueError(
-            f"{run}: its record does not describe a training: {' '.join(str(error).split())[:300]}"
-        ) from error
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"{run}: its record does not describe a training: {reason}") from error
     known, ours = conf_targets(), conf_texts()
     for target in named_targets(cfg):
         if target not in known and not _is_harmless(target, run):
@@ -163,5 +174,5 @@ def _is_harmless(target: object, run: Path) -> bool:
 
 def checkpoint_to_resume(cfg: DictConfig, run: Path) -> str | None:
     """The checkpoint in `run` if the run is resumed and has got that far, else None: it begins at step 0."""
-    checkpoint = run / LAST_CHECKPOINT
-    return str(checkpoint) if cfg.resume and checkpoint.is_file() else None
+    checkpoint = last_checkpoint(run) if cfg.resume else None
+    return None if checkpoint is None else str(checkpoint)

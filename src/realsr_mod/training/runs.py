@@ -9,27 +9,57 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from filelock import FileLock, Timeout
 
 from realsr_mod.runtime.files import read_json
+from realsr_mod.runtime.folders import is_taken
 from realsr_mod.weights.locate import SUMMARY_NAME, skipping_damaged
 
 FAILURE_NAME = "failed.json"  # of a job in a sweep
+SWEEP_NAME, RANKING_NAME = "sweep.json", "ranking.json"  # what a sweep was started with, and its end
 _LARGEST_RECORD_BYTES = 100_000
 LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"
+
+
+def unfinished_runs(root: str | Path) -> list[Path]:
+    """Run folders under `root` in which a training has begun and not ended, the one that was begun last first."""
+    records = Path(root).rglob(".hydra/overrides.yaml")
+    found = [record.parents[1] for record in records if not (record.parents[1] / SUMMARY_NAME).exists()]
+    return sorted(found, key=lambda run: (run / ".hydra" / "overrides.yaml").stat().st_mtime, reverse=True)
 
 
 def unfinished_run(root: str | Path, overrides: Sequence[str]) -> Path | None:
     """The newest run started with these overrides that has a checkpoint, no summary, and no process, or None."""
     found = []
-    for checkpoint in Path(root).rglob(str(LAST_CHECKPOINT)):
-        run = checkpoint.parents[1]
-        if (run / SUMMARY_NAME).exists():
+    for run in unfinished_runs(root):
+        if last_checkpoint(run) is None:
             continue
         with skipping_damaged(run):
-            if sorted(read_overrides(run)) == sorted(overrides) and not is_running(run):
+            if sorted(read_overrides(run)) == sorted(overrides) and not is_taken(run):
                 found.append(run)
-    return max(found, key=lambda folder: (folder / LAST_CHECKPOINT).stat().st_mtime, default=None)
+    return max(found, key=lambda run: (run / "checkpoints").stat().st_mtime, default=None)
+
+
+def unfinished_sweep(root: str | Path, overrides: Sequence[str]) -> Path | None:
+    """The newest sweep started with these overrides that has not been ranked and has no process, or None."""
+    found = []
+    for record in Path(root).glob(f"sweeps/*/{SWEEP_NAME}"):
+        sweep = record.parent
+        with skipping_damaged(sweep):
+            same = sorted(read_json(record)["overrides"]) == sorted(overrides)
+            if same and not (sweep / RANKING_NAME).exists() and not is_taken(sweep):
+                found.append(sweep)
+    return max(found, key=lambda sweep: (sweep / SWEEP_NAME).stat().st_mtime, default=None)
+
+
+def last_checkpoint(run: Path) -> Path | None:
+    """Where the run's newest checkpoint belongs, if that or the one before it is there."""
+    path = run / LAST_CHECKPOINT
+    return path if path.is_file() or previous_checkpoint(path).is_file() else None
+
+
+def previous_checkpoint(path: Path) -> Path:
+    """Where the checkpoint before the one at `path` is kept."""
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
 def read_overrides(run: Path) -> list[str]:
@@ -68,17 +98,3 @@ def read_summary(run: Path) -> dict[str, Any]:
 def headline(summary: dict[str, Any]) -> str:
     """The one figure that says how good a finished run is."""
     return f"{summary['psnr_y']:.2f} dB" if "psnr_y" in summary else f"accuracy {summary['accuracy']:.3f}"
-
-
-def run_lock(run: Path) -> FileLock:
-    """Held by the process that trains in a run folder; acquiring it does not wait."""
-    return FileLock(run / ".lock", timeout=0)
-
-
-def is_running(run: Path) -> bool:
-    """Whether a process trains in this run folder now."""
-    try:
-        with run_lock(run):
-            return False
-    except Timeout:
-        return True

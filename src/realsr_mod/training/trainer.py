@@ -4,32 +4,38 @@ import logging
 import os
 import platform
 import sys
-import time
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from filelock import Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Timer
 from rich.console import Console
 from rich.table import Table
+from safetensors.torch import load_file
 
 import realsr_mod
+from realsr_mod.methods.base import TrainingModule
+from realsr_mod.runtime.compose import instantiate
+from realsr_mod.runtime.config_errors import USER_ERRORS, explain
 from realsr_mod.runtime.devices import LIGHTNING_PRECISIONS, best_precision, describe
 from realsr_mod.runtime.files import write_json
-from realsr_mod.runtime.hydra_command import USER_ERRORS, explain
-from realsr_mod.training.checkpointing import AtomicCheckpointIO, TrainingInterrupted
+from realsr_mod.runtime.folders import hold, let_go
+from realsr_mod.runtime.processes import end_with_parent
+from realsr_mod.training.callbacks import Best
+from realsr_mod.training.checkpointing import CheckedCheckpointIO, ConfigInCheckpoint, TrainingInterrupted
+from realsr_mod.training.loggers import SavedMetrics
 from realsr_mod.training.prerequisites import resolve_prerequisites
-from realsr_mod.training.resume import checkpoint_to_resume
-from realsr_mod.training.runs import FAILURE_NAME, headline, run_lock
+from realsr_mod.training.resume import FIXED_WHEN_RESUMED, checkpoint_to_resume
+from realsr_mod.training.runs import FAILURE_NAME, headline, read_summary
 from realsr_mod.weights.locate import SUMMARY_NAME
 from realsr_mod.weights.release import read_config, save_model
+from realsr_mod.weights.state import load_state
 
 FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "accuracy")  # whichever the method measures
 
@@ -37,25 +43,36 @@ FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "accuracy")  
 def job(cfg: DictConfig) -> float:
     """Train in a run folder that is this process's alone; in a sweep, a job that fails leaves the others alone."""
     quieten()
+    end_with_parent()
     run = Path(HydraConfig.get().runtime.output_dir)
+    if "LOCAL_RANK" in os.environ:  # a process that Lightning started; the folder is its parent's
+        return train(cfg, run)
+    hold(run)
+    if HydraConfig.get().mode != RunMode.MULTIRUN:
+        return train(cfg, run)
     try:
-        if "LOCAL_RANK" in os.environ:  # a process that Lightning started; the lock is its parent's
-            return train(cfg)
-        with run_lock(run):
-            return train(cfg)
-    except Timeout:
-        raise ValueError(f"{run} is being trained by another process; wait for it, or start a new run") from None
+        return job_of_sweep(cfg, run)
+    finally:
+        let_go(run)
+
+
+def job_of_sweep(cfg: DictConfig, run: Path) -> float:
+    """One job of several: a finished one is not done again, and a failure is written down."""
+    if cfg.resume == "auto" and (run / SUMMARY_NAME).is_file():
+        summary = read_summary(run)
+        print(f"{_shown(run)} has finished: {headline(summary)}", flush=True)
+        return float(summary["psnr_y"] if "psnr_y" in summary else summary["accuracy"])
+    (run / FAILURE_NAME).unlink(missing_ok=True)
+    try:
+        return train(cfg, run)
     except USER_ERRORS as error:
-        if HydraConfig.get().mode != RunMode.MULTIRUN:
-            raise
         print(f"\nthis job failed: {explain(error)}\n", file=sys.stderr)
         write_json(run / FAILURE_NAME, {"error": explain(error)})
         return float("nan")
 
 
-def train(cfg: DictConfig) -> float:
-    """Train what `cfg` describes in Hydra's output folder; returns the final PSNR-Y in dB or accuracy (for sweeps)."""
-    run = Path(HydraConfig.get().runtime.output_dir)
+def train(cfg: DictConfig, run: Path) -> float:
+    """Train what `cfg` describes in the folder `run`; returns the final PSNR-Y in dB or accuracy (for sweeps)."""
     resolve_prerequisites(cfg, run, list(HydraConfig.get().overrides.task))
     adopt_network(cfg)
     pl.seed_everything(cfg.seed, verbose=False)
@@ -65,13 +82,16 @@ def train(cfg: DictConfig) -> float:
     try:
         trainer.fit(module, datamodule, ckpt_path=checkpoint_to_resume(cfg, run), weights_only=True)
     except TrainingInterrupted as error:
-        report = f"\n{error}\ngo on with: python -m realsr_mod.train resume={_shown(run)}"
+        own = any(argument.startswith(("--config-dir", "-cd")) for argument in sys.argv)  # which `resume=RUN` refuses
+        how = "the same command and resume=auto" if own else f"python -m realsr_mod.train resume={_shown(run)}"
+        report = f"\n{error}\ngo on with: {how}"
         sys.exit(report if trainer.is_global_zero else 1)  # one of several processes says it
+    other = choose_weights(cfg, module, trainer)
     metrics = trainer.validate(module, datamodule, verbose=False)[0]
     if trainer.is_global_zero:
-        summary = release(cfg, run, module, trainer, metrics)
+        summary = release(cfg, run, module, trainer, metrics, other)
         show(summary, run)
-    return metrics.get("val/psnr_y", metrics.get("val/accuracy"))
+    return metrics["val/psnr_y" if "val/psnr_y" in metrics else "val/accuracy"]
 
 
 def adopt_network(cfg: DictConfig) -> None:
@@ -102,31 +122,51 @@ def build_trainer(cfg: DictConfig, run: Path) -> pl.Trainer:
     if cfg.trainer.precision == "auto":
         cfg.trainer.precision = best_precision(cfg.trainer.accelerator)
     precision = LIGHTNING_PRECISIONS.get(cfg.trainer.precision, cfg.trainer.precision)  # Lightning's words will do too
-    metrics_csv = run / "metrics.csv"
-    if metrics_csv.exists():  # the CSV logger would begin it anew; a resumed run keeps what came before
-        metrics_csv.rename(run / f"metrics_before_{time.strftime('%Y-%m-%d_%H-%M-%S')}.csv")
-    return instantiate(
+    trainer: pl.Trainer = instantiate(
         cfg.trainer,
         precision=precision,
         val_check_interval=cfg.trainer.val_check_interval * cfg.trainer.accumulate_grad_batches,  # Lightning's: batches
         enable_progress_bar=sys.stdout.isatty(),
-        callbacks=[Timer(), *(instantiate(callback) for callback in cfg.callbacks.values() if callback)],
+        callbacks=[
+            Timer(),
+            ConfigInCheckpoint(cfg, FIXED_WHEN_RESUMED),
+            SavedMetrics(),
+            *(instantiate(callback) for callback in cfg.callbacks.values() if callback),
+        ],
         logger=instantiate(cfg.logger),
-        plugins=[AtomicCheckpointIO()],
+        plugins=[CheckedCheckpointIO()],
         use_distributed_sampler=False,
         default_root_dir=str(run),
     )
+    return trainer
+
+
+def choose_weights(cfg: DictConfig, module: TrainingModule, trainer: pl.Trainer) -> dict[str, torch.Tensor]:
+    """Put the weights that `cfg.release` names into the network; returns the others, nothing if they are the same."""
+    if cfg.release not in ("last", "best"):
+        raise ValueError(f"release must be last or best, got {cfg.release!r}")
+    best = next((callback for callback in trainer.callbacks if isinstance(callback, Best)), None)
+    if best is None or best.step == trainer.global_step or not best.path.is_file():
+        return {}
+    kept = {"best": load_file(best.path), "last": {k: v.clone() for k, v in module.network.state_dict().items()}}
+    load_state(module.network, kept.pop(cfg.release), source=best.path)
+    return next(iter(kept.values()))
 
 
 def release(
     cfg: DictConfig,
     run: Path,
-    module: pl.LightningModule,
+    module: TrainingModule,
     trainer: pl.Trainer,
-    metrics: dict[str, float],
+    metrics: Mapping[str, float],
+    other: dict[str, torch.Tensor],
 ) -> dict[str, Any]:
-    """Write the model and `summary.json` into the run folder; returns the summary."""
-    resolved = OmegaConf.to_container(cfg, resolve=True)
+    """Write the models and `summary.json` into the run folder; returns the summary.
+
+    `model/` holds the weights that `cfg.release` names, the last ones or those that did best on validation; the others,
+    if they are others, lie in `model_best/` or `model_last/`.
+    """
+    resolved: Any = OmegaConf.to_container(cfg, resolve=True)
     degradation = resolved["degradation"] if trainer.datamodule.degradation is not None else None  # None: real pairs
     info = {"name": cfg.name, "method": resolved["method"]["_target_"], "degradation": degradation}
     seconds = next(callback for callback in trainer.callbacks if isinstance(callback, Timer)).time_elapsed()
@@ -137,6 +177,9 @@ def release(
         "steps": trainer.global_step,
         "seconds": round(seconds, 1),  # of all its processes, if it was resumed
         "model": str(model.relative_to(run)),
+        "released": cfg.release,
+        "best": next((c.summary() for c in trainer.callbacks if isinstance(c, Best)), None),
+        "other_model": None,
         "parameters": sum(p.numel() for p in module.network.parameters()),
         "seed": cfg.seed,
         "prerequisites": {key: cfg[key] for key in cfg.prerequisites},
@@ -151,6 +194,11 @@ def release(
             "python": platform.python_version(),
         },
     }
+    if other:
+        load_state(module.network, other, source="the other weights")
+        folder = run / f"model_{'best' if cfg.release == 'last' else 'last'}"
+        beside = save_model(module.network, folder, resolved["network"], info)
+        summary["other_model"] = str(beside.relative_to(run))
     write_json(run / SUMMARY_NAME, summary)
     return summary
 
@@ -176,8 +224,16 @@ def show(summary: dict[str, Any], run: Path) -> None:
     else:
         console.print(f"{title}, {headline(summary)}", highlight=False)
     console.print(f"model     {_shown(run / summary['model'])}", highlight=False, soft_wrap=True)
+    if summary.get("other_model"):
+        best = summary["best"]
+        said = (
+            f"best on validation, step {best['step']}: {best['figure']:.4g}"
+            if summary["released"] == "last"
+            else "last"
+        )
+        console.print(f"          {_shown(run / summary['other_model'])} ({said})", highlight=False, soft_wrap=True)
     if (run / "images").is_dir():
-        console.print(f"images  {_shown(run / 'images' / 'latest.png')}", highlight=False, soft_wrap=True)
+        console.print(f"images    {_shown(run / 'images' / 'latest.png')}", highlight=False, soft_wrap=True)
     console.print(f"summary   {_shown(run / SUMMARY_NAME)}", highlight=False, soft_wrap=True)
 
 

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from realsr_mod.data.photos import embedded_photos
-from realsr_mod.degradations.base import Degradation
+from realsr_mod.degradations.base import Degradation, shape_of
 from realsr_mod.degradations.resize import resize
 from realsr_mod.degradations.stored import build_degradation
 from realsr_mod.images.grid import comparison_grid
@@ -118,7 +118,7 @@ def draw_images(folder: Path) -> Image.Image:
     for path in embedded_photos()[1]:
         for seed in IMAGE_SEEDS:
             photo = to_tensor(path, network.scale)
-            params = degradation.sample(tuple(photo.shape), image_generator(seed, path.name))
+            params = degradation.sample(shape_of(photo), image_generator(seed, path.name))
             lr = degradation(photo, params)
             row = {"LR": lr, "bicubic": resize(lr, scale=network.scale), config["name"]: network(lr)}
             rows.append({key: image[0] for key, image in (row | {"HR": degradation.target(photo)}).items()})

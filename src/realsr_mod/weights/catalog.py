@@ -64,7 +64,7 @@ class Entry:
 
 def _total(rows: list[dict[str, Any]], figure: str | None = None) -> float:
     """The sum of a figure over all cases that the rows are means of; without one, the number of cases."""
-    return sum(row["cases"] * (row[figure] if figure else 1) for row in rows)
+    return float(sum(row["cases"] * (row[figure] if figure else 1) for row in rows))
 
 
 def zoo_names() -> list[str]:

@@ -70,8 +70,9 @@ def _rename(key: str, table: Names) -> str | None:
     module, _, kind = key.rpartition(".")
     for source, target in table:
         if match := pattern(source).fullmatch(module):
-            numbers = iter(match.groups())
-            return re.sub("#", lambda _, numbers=numbers: next(numbers), target) + f".{kind}"
+            for number in match.groups():
+                target = target.replace("#", number, 1)
+            return f"{target}.{kind}"
     return None
 
 

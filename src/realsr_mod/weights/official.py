@@ -23,12 +23,12 @@ WRAPPERS = ("params_ema", "params", "state_dict")
 _KNOWN = ", ".join(layout.name for layout in LAYOUTS)
 
 
-def load_official(source: str | Path | Mapping) -> SRNetwork:
+def load_official(source: str | Path | Mapping[str, Any]) -> SRNetwork:
     """Make a network from a checkpoint of the papers' own programs, in evaluation mode. See `read_official`."""
     return read_official(source)[0]
 
 
-def read_official(source: str | Path | Mapping) -> tuple[SRNetwork, dict[str, Any]]:
+def read_official(source: str | Path | Mapping[str, Any]) -> tuple[SRNetwork, dict[str, Any]]:
     """A network from a checkpoint of the papers' own programs, and its config as `save_model` takes it.
 
     Args:
@@ -67,8 +67,9 @@ def _load_layout(layout: Layout, state: dict[str, Tensor], where: str) -> tuple[
                 f"{where}: {key} is {state[key].flatten().tolist()[:9]}, expected {expected.flatten().tolist()}; "
                 f"{layout.name} is supported for images in [0, 1] with DIV2K's mean colour"
             )
-    renamed = {key: layout.to_ours(key) for key in state if key not in constants}
-    if strangers := [key for key, ours in renamed.items() if ours is None]:
+    found = {key: layout.to_ours(key) for key in state if key not in constants}
+    renamed = {key: ours for key, ours in found.items() if ours is not None}
+    if strangers := [key for key in found if key not in renamed]:
         raise ValueError(f"{where}: looks like {layout.name}, which has no {', '.join(strangers[:3])}")
     try:
         sizes = layout.sizes(state)
@@ -99,7 +100,7 @@ def to_official(network: SRNetwork) -> dict[str, Tensor]:
     return state | layout.constants()
 
 
-def unwrap(content: Mapping) -> dict[str, Tensor]:
+def unwrap(content: Mapping[Any, Any]) -> dict[str, Tensor]:
     """The state dict inside what a training program saved, its keys free of `module.`; any other key as a string."""
     for wrapper in WRAPPERS:
         if isinstance(content.get(wrapper), Mapping):

@@ -81,6 +81,7 @@ def export_onnx(network: SRNetwork, path: str | Path) -> float:
             dynamo=True,
             verbose=False,
         )
+    assert program is not None, "dynamo makes one"
     content = program.model_proto
     onnx.helper.set_model_props(content, {"scale": str(network.scale), "degrees": ",".join(network.embedding_names)})
     with atomic_write(path) as file:

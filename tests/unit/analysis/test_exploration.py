@@ -6,11 +6,11 @@ from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.networks.srresnet import SRResNet
 from realsr_mod.weights.release import save_model
 
-NETWORK = {"_target_": "realsr_mod.networks.srresnet.SRResNet", "scale": 2, "channels": 4, "num_blocks": 1}
-
 
 def release(folder, name):
-    save_model(SRResNet(2, 4, 1), folder, NETWORK, {"name": name})
+    sizes = {"scale": 2, "channels": 4, "num_blocks": 1}
+    config = {"_target_": "realsr_mod.networks.srresnet.SRResNet", **sizes}
+    save_model(SRResNet(**sizes), folder, config, {"name": name})
     return str(folder)
 
 

@@ -8,15 +8,13 @@ from types import SimpleNamespace
 import pytest
 import pytorch_lightning as pl
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from realsr_mod.data.datamodule import EmbeddedDataModule, FolderDataModule, PairedDataModule
 from realsr_mod.degradations.base import Degradation
 from realsr_mod.degradations.classic import Bicubic, ClassicDegradation
+from realsr_mod.runtime.compose import compose, instantiate
 from realsr_mod.runtime.rng import step_generator
-
-CONF = Path(__file__).parents[3] / "conf" / "data"
 
 
 def folder_data(root, **options):
@@ -210,7 +208,9 @@ def test_a_photo_that_breaks_during_the_training_does_not_stop_it(photo_folder, 
     assert data.skipped_images == {
         str(broken): "truncated or damaged (image file is truncated); copy it again from where it came"
     }
-    assert [str(broken) in record.message for record in caplog.records] == [True], "warned once"
+    assert [str(broken) in record.message for record in caplog.records] == [True], [
+        record.message for record in caplog.records
+    ]
 
 
 def test_a_photo_that_breaks_stops_the_training_if_asked(photo_folder):
@@ -316,14 +316,8 @@ def test_embedded_photos_make_batches():
 
 @pytest.mark.parametrize("name", ["embedded", "folder", "paired"])
 def test_the_config_builds_its_data_module(name, tmp_path):
-    config = OmegaConf.create(
-        {
-            "scale": 4,
-            "seed": 3,
-            "degradation": {"_target_": "realsr_mod.degradations.classic.Bicubic", "scale": "${scale}"},
-            "data": OmegaConf.load(CONF / f"{name}.yaml"),
-        }
-    )
+    config = compose("train", [f"data={name}", "seed=3", "degradation=bicubic"])
+    del config.callbacks, config.logger  # they ask Hydra for the run's folder
     for key in OmegaConf.missing_keys(config):
         OmegaConf.update(config, key, str(tmp_path))
     data = instantiate(config.data)

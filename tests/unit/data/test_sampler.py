@@ -8,7 +8,7 @@ from realsr_mod.data.sampler import StepBatchSampler
 
 
 def indices(batches):
-    return [slot.index for batch in batches for slot in batch]
+    return [slot.image for batch in batches for slot in batch]
 
 
 def test_each_pass_takes_every_photo_once_in_a_new_order():

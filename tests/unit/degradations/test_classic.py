@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from randomness import generator
 
@@ -12,6 +11,7 @@ from realsr_mod.degradations.classic import Bicubic, ClassicDegradation
 from realsr_mod.degradations.kernels import gaussian_kernels
 from realsr_mod.degradations.noise import full_field, quantize
 from realsr_mod.degradations.resize import resize
+from realsr_mod.runtime.compose import instantiate
 from realsr_mod.runtime.config import CONF_DIR
 
 SHAPE = (4, 3, 32, 48)

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from randomness import generator
 from skimage import data
@@ -15,6 +14,7 @@ from realsr_mod.degradations.noise import quantize
 from realsr_mod.degradations.resize import resize
 from realsr_mod.degradations.second_order import SecondOrder
 from realsr_mod.degradations.sharpen import usm_sharpen
+from realsr_mod.runtime.compose import instantiate
 from realsr_mod.runtime.config import CONF_DIR
 
 MODULES = (camera_noise, canvas, random_resize, second_order)  # those that ask whether they may look at values

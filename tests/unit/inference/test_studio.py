@@ -1,8 +1,6 @@
 """What the web page does, without the page."""
 
-import gc
-import os
-import time
+import tempfile
 
 import numpy as np
 import pytest
@@ -12,11 +10,15 @@ from realsr_mod.app import offered_models
 from realsr_mod.images.read import LoadedImage, read_image
 from realsr_mod.images.write import write_image
 from realsr_mod.inference.studio import EXAMPLE_SIDE_PX, Studio, example_images
+from realsr_mod.inference.visitors import PhotoStore, VisitorsFolder
 from realsr_mod.methods.kdsr.network import KDSRNet
+from realsr_mod.methods.mmrealsr.network import MMRealSRNet
 from realsr_mod.weights import catalog
 from realsr_mod.weights.release import save_model
 
 SIZES = {"scale": 2, "channels": 4, "encoder_blocks": 1, "restorer_blocks": 1}
+MMREALSR = {"scale": 2, "channels": 8, "num_blocks": 1, "growth": 4, "estimator_widths": [4]}
+MMREALSR |= {"estimator_blocks": [1], "estimator_downscales": [1]}
 
 
 def release(folder, **sizes):
@@ -43,7 +45,7 @@ def test_download_keeps_16_bits_and_previews_have_one_size(tmp_path):
     studio = Studio([release(tmp_path / "run")], 10**6)
     deep = np.random.default_rng(0).integers(0, 65536, (20, 30, 4), dtype=np.uint16)
     write_image(tmp_path / "deep.png", LoadedImage(deep))
-    photo = studio.open((tmp_path / "deep.png").read_bytes(), "deep.png", studio.names[0])
+    photo = studio.open((tmp_path / "deep.png").read_bytes(), "deep.png")
     path, before, after = studio.upscale(photo, studio.names[0], {}, tmp_path)
     assert path == tmp_path / "deep_x2.png"
     result = read_image(path).pixels_HWC
@@ -71,29 +73,61 @@ def test_examples_are_small_and_always_the_same(tmp_path):
         np.testing.assert_array_equal(pixels, read_image(other).pixels_HWC)
 
 
-@pytest.mark.slow
-def test_results_are_forgotten_after_the_promised_time_and_with_the_page(tmp_path):
-    page = pytest.importorskip("realsr_mod.inference.page", reason="the web page's extra is not installed")
-    handlers = page.Handlers(Studio([release(tmp_path / "run")], 10**6))
+def test_an_embedding_serves_the_model_that_made_it_alone(tmp_path):
+    torch.manual_seed(0)
+    folders = []
+    for number in range(2):  # two models whose embeddings could be mistaken for each other's
+        network = MMRealSRNet(**MMREALSR)
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+        folders.append(tmp_path / str(number) / "run")
+        config = {"_target_": "realsr_mod.methods.mmrealsr.network.MMRealSRNet", **MMREALSR}
+        save_model(network, folders[-1], config, {})
+    studio = Studio(folders, 10**6)
+    one, other = studio.names
+    (tmp_path / "results").mkdir()
+
+    def result(photo, model):
+        return studio.upscale(photo, model, {}, tmp_path / "results")[2]
+
+    write_image(tmp_path / "a.png", LoadedImage(np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)))
+    content = (tmp_path / "a.png").read_bytes()
+    alone = result(studio.open(content, "a.png"), other)
+    photo = studio.open(content, "a.png")
+    assert not torch.equal(studio.embedding(photo, one), studio.embedding(photo, other))
+    switched = studio.open(content, "a.png")
+    studio.degrees(switched, one)
+    result(switched, one)
+    np.testing.assert_array_equal(result(switched, other), alone)
+    assert studio.embedding(switched, other) is studio.embedding(switched, other)  # estimated once
+
+
+@pytest.fixture
+def handlers(tmp_path, monkeypatch):
+    events = pytest.importorskip("realsr_mod.inference.events", reason="the web page's extra is not installed")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    studio = Studio([release(tmp_path / "run")], 10**6)
+    with VisitorsFolder(3600) as folder:
+        yield events.Handlers(studio, folder, PhotoStore(2 * 128 * 128 * 3))
+
+
+def test_a_photo_that_made_room_for_others_is_opened_again_or_a_sentence_says_so(handlers):
     model = handlers.studio.names[0]
-    photo = handlers.open_file(str(handlers.examples[0]), model)[0]
+    first, *others = (handlers.open_file(str(path)) for path in handlers.examples[:4])
+    assert len(others) == 3
+    assert handlers.store.nbytes == 2 * 128 * 128 * 3
+    with pytest.raises(ValueError, match=r"chelsea\.png had to make room for .*--photo-memory-mb .* once more"):
+        handlers.upscale(first, model, 0, 0)
+    handlers.open_again(first)
+    assert "128×128 → 256×256" in handlers.upscale(first, model, 0, 0)[2]
 
-    folder = handlers.folder
 
-    def results() -> list:
-        return sorted(folder.glob("*/*.png"))
+def test_a_photo_whose_upload_is_gone_is_named_without_its_folder(handlers):
+    gone = handlers.folder.uploads / "mine.png"
+    with pytest.raises(ValueError, match=r"^mine\.png is no longer kept: nobody has used it for 60 minutes"):
+        handlers.open_again(str(gone))
 
-    handlers.upscale(photo, model, 0, 0)
-    [first] = results()
-    handlers.upscale(photo, model, 0, 0)
-    assert len(results()) == 2
-    long_ago = time.time() - page.FORGET_AFTER_S - 1
-    os.utime(first.parent, (long_ago, long_ago))
-    os.utime(handlers.examples[0], (long_ago, long_ago))
-    handlers.upscale(photo, model, 0, 0)
-    assert len(results()) == 2
-    assert not first.parent.exists()
-    assert handlers.examples[0].is_file()  # not a visitor's
-    del handlers
-    gc.collect()
-    assert not folder.exists()
+
+def test_without_a_photo_there_is_nothing_to_do(handlers):
+    handlers.open_again(None)
+    assert handlers.upscale(None, handlers.studio.names[0], 0, 0)[2].startswith("No photo is open")

@@ -4,15 +4,13 @@ from functools import partial
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from torch import nn
 
 from realsr_mod.data.batch import SRBatch
 from realsr_mod.losses.output_distillation import OutputDistillationLoss
 from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.methods.plain.module import PlainSR
-from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.runtime.compose import compose, instantiate
 from realsr_mod.weights.release import save_model
 
 SIZES = {"scale": 2, "channels": 4, "encoder_blocks": 1, "restorer_blocks": 1}
@@ -67,9 +65,8 @@ def test_what_cannot_teach_is_refused(tmp_path):
 
 
 def test_any_method_takes_it_by_name():
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        options = ["output_distillation=released", "output_distillation.model=kdsr-real-x4"]
-        cfg = compose("train", overrides=["experiment=crlsr", *options])
+    options = ["output_distillation=released", "output_distillation.model=kdsr-real-x4"]
+    cfg = compose("train", ["experiment=crlsr", *options])
     assert cfg.method.output_distillation == cfg.output_distillation
     loss = instantiate(cfg.output_distillation)
     assert (loss.weight, loss.teacher.scale, loss.teacher.training) == (1.0, 4, False)

@@ -5,9 +5,7 @@ from functools import partial
 import pytest
 import pytorch_lightning as pl
 import torch
-from hydra import compose, initialize_config_dir
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 
@@ -17,8 +15,8 @@ from realsr_mod.methods.adversarial import AdversarialGame
 from realsr_mod.methods.base import DivergedError, SRModule
 from realsr_mod.networks.rrdb import RRDBNet
 from realsr_mod.networks.unet_discriminator import UNetDiscriminator
-from realsr_mod.runtime.config import CONF_DIR
-from realsr_mod.training.checkpointing import AtomicCheckpointIO
+from realsr_mod.runtime.compose import compose, instantiate
+from realsr_mod.training.checkpointing import CheckedCheckpointIO
 
 ADAM = partial(torch.optim.Adam, lr=1e-3)
 
@@ -50,7 +48,7 @@ def fit(model, folder, max_steps=4, ckpt_path=None, save_every=2, **options) -> 
         callbacks=[EMAWeightAveraging(decay=0.5), saving],
         logger=CSVLogger(folder, name="", version=""),
         log_every_n_steps=1,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[CheckedCheckpointIO()],
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
@@ -215,10 +213,9 @@ def test_weight_must_be_positive():
 
 
 def test_any_method_takes_the_options_by_name():
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        options = ["adversarial=unet", "adversarial.discriminator.channels=4", "adversarial.kind=hinge"]
-        missing = ["perceptual=vgg19", "perceptual.weights=nowhere/vgg19.pth"]
-        cfg = compose("train", overrides=["experiment=kdsr_teacher", *options, *missing])
+    options = ["adversarial=unet", "adversarial.discriminator.channels=4", "adversarial.kind=hinge"]
+    missing = ["perceptual=vgg19", "perceptual.weights=nowhere/vgg19.pth"]
+    cfg = compose("train", ["experiment=kdsr_teacher", *options, *missing])
     assert cfg.method.adversarial == cfg.adversarial
     game = instantiate(cfg.adversarial)
     assert (game.loss.kind, game.weight, game.optimizer.defaults["lr"]) == ("hinge", 0.1, 1e-4)

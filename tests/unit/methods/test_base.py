@@ -16,7 +16,7 @@ from realsr_mod.methods.base import DivergedError, SRModule
 from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.networks.base import SRNetwork
 from realsr_mod.training.callbacks import ImageGrid, LineProgress
-from realsr_mod.training.checkpointing import AtomicCheckpointIO, SaveOnInterrupt, TrainingInterrupted
+from realsr_mod.training.checkpointing import CheckedCheckpointIO, SaveOnInterrupt, TrainingInterrupted
 
 
 class Upsampler(SRNetwork):
@@ -60,7 +60,7 @@ def fit(tmp_path, steps=6, callbacks=(), at_step=None, accumulate=1, **training)
         accumulate_grad_batches=accumulate,
         accelerator="cpu",
         callbacks=list(callbacks),
-        plugins=[AtomicCheckpointIO()],
+        plugins=[CheckedCheckpointIO()],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -141,7 +141,7 @@ def test_averaged_weights_are_what_training_ends_with(tmp_path):
 
 
 def test_checkpoint_files_are_replaced_whole(tmp_path, monkeypatch):
-    io = AtomicCheckpointIO()
+    io = CheckedCheckpointIO()
     io.save_checkpoint({"step": 1}, tmp_path / "a.ckpt")
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):

@@ -1,11 +1,12 @@
 import os
 
 import pytest
+from filelock import FileLock
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from realsr_mod.runtime.folders import let_go
 from realsr_mod.training.resume import resumed_arguments
-from realsr_mod.training.runs import run_lock
 
 
 @pytest.fixture
@@ -17,7 +18,9 @@ def unfinished(tmp_path, monkeypatch):
         (run / "checkpoints").mkdir()
         (run / "checkpoints" / "last.ckpt").touch()
         OmegaConf.save(OmegaConf.create(overrides), run / ".hydra" / "overrides.yaml")
-    return tmp_path / "runs" / "kdsr"
+    yield tmp_path / "runs" / "kdsr"
+    for folder in tmp_path.rglob("*"):  # what the test took, as a command does until it ends
+        let_go(folder)
 
 
 def test_resume_auto_takes_the_run_of_the_same_command(unfinished):
@@ -50,7 +53,7 @@ def test_resume_of_a_finished_run_is_refused(unfinished):
 
 
 def test_resume_auto_leaves_running_runs_alone(unfinished):
-    with run_lock(unfinished / "b"):
+    with FileLock(unfinished / "b" / ".lock"):
         assert resumed_arguments(["resume=auto", "seed=2"]) == ["seed=2"]
     assert resumed_arguments(["resume=auto", "seed=2"])[0] == "seed=2"
     assert len(resumed_arguments(["resume=auto", "seed=2"])) == 3

@@ -41,14 +41,14 @@ def test_a_prerequisite_is_trained_without_the_overrides_that_it_drops(tmp_path,
     )
     trained = []
 
-    def train(command):
+    def train(command, environment):
         trained.append(command[3:])
         run = make_run(tmp_path / "made", {"accuracy": 0.75})
         (run / ".hydra").mkdir()
         OmegaConf.save({"name": "x", "scale": 2}, run / ".hydra" / "config.yaml")
         return 0
 
-    monkeypatch.setattr(prerequisites, "wait_for", train)
+    monkeypatch.setattr(prerequisites, "run_child", train)
     overrides = ["experiment=x", "pairs=p", "network=kdsr_m", "network.channels=4", "data.batch_size=2", "seed=1"]
     assert prerequisites.find_or_train(cfg, "relation", overrides) == str(tmp_path / "made")
     assert trained == [["experiment=x_relation", "resume=auto", "data.batch_size=2", "seed=1"]]

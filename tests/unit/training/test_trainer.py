@@ -1,9 +1,8 @@
 """What a training counts, and what it says of itself when it is finished."""
 
 import pytest
-from hydra import compose, initialize_config_dir
 
-from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.runtime.compose import compose
 from realsr_mod.training.trainer import build_trainer, show
 
 
@@ -14,8 +13,7 @@ def test_validation_comes_after_as_many_steps_however_many_batches_a_step_has(tm
         "trainer.accumulate_grad_batches=4",
         "trainer.max_steps=100",
     ]
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        cfg = compose("train", overrides=options)
+    cfg = compose("train", options)
     cfg.callbacks, cfg.logger = {}, None
     trainer = build_trainer(cfg, tmp_path)
     assert trainer.accumulate_grad_batches == 4

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from typer.testing import CliRunner
@@ -16,7 +15,7 @@ from realsr_mod.inference.studio import Studio
 from realsr_mod.inference.upscaler import Upscaler
 from realsr_mod.methods.kdsr.module import KDSRStudent, KDSRTeacher
 from realsr_mod.methods.kdsr.network import KDSRNet
-from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.runtime.compose import compose
 from realsr_mod.upscale import app
 from realsr_mod.weights import catalog
 from realsr_mod.weights.card import CARD_NAME, IMAGES_NAME, render_card, shown_degradation
@@ -218,8 +217,7 @@ def test_the_default_is_in_the_zoo_that_ships():
 
 @pytest.mark.parametrize("trained_on", ["quintuple", "noise_pair"])
 def test_of_a_degradation_with_several_versions_one_is_shown(trained_on):
-    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        composed = compose("train", overrides=[f"degradation={trained_on}"]).degradation
+    composed = compose("train", [f"degradation={trained_on}"]).degradation
     hr = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     one = shown_degradation(OmegaConf.to_container(composed, resolve=True))
     other = shown_degradation(read_config(catalog.ZOO_DIR / "kdsr-real-x4")["degradation"])

@@ -29,8 +29,9 @@ def bidirectional_contrast(low_BMP: Tensor, high_BMP: Tensor, temperature: float
     """
     similarity_BMM = cosines(low_BMP, high_BMP)
     own_BM = similarity_BMM.diagonal(dim1=1, dim2=2)
-    both_ways = [info_nce(own_BM, _others(pairs_BMM), temperature) for pairs_BMM in (similarity_BMM, similarity_BMM.mT)]
-    return sum(both_ways) / 2
+    low_to_high = info_nce(own_BM, _others(similarity_BMM), temperature)
+    high_to_low = info_nce(own_BM, _others(similarity_BMM.mT), temperature)
+    return (low_to_high + high_to_low) / 2
 
 
 def conditional_contrast(restored_BMP: Tensor, true_BMP: Tensor, condition_BNP: Tensor, temperature: float) -> Tensor:

@@ -38,6 +38,8 @@ class CRLSR(SRModule):
         training: `optimizer`, `scheduler` and what else SRModule takes.
     """
 
+    network: CRLSRNet
+
     def __init__(
         self,
         network: CRLSRNet,

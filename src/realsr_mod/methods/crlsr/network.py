@@ -26,8 +26,9 @@ class Encoder(nn.Module):
         )
 
     def forward(self, x_B3HW: Tensor) -> Tensor:
-        head = self.head(F.pixel_unshuffle(self.rgb_mean.subtract(x_B3HW), self.scale))
-        return head + self.body(head)
+        head: Tensor = self.head(F.pixel_unshuffle(self.rgb_mean.subtract(x_B3HW), self.scale))
+        residual: Tensor = self.body(head)
+        return head + residual
 
 
 class Restorer(nn.Module):
@@ -68,13 +69,16 @@ class CRLSRNet(SRNetwork):
         self.restorer = Restorer(scale, channels, restorer_blocks)
 
     def embed(self, lr_B3HW: Tensor, hr: Tensor | None = None) -> Tensor:
-        return self.remover(lr_B3HW).mean(dim=(2, 3))
+        features_BCHW: Tensor = self.remover(lr_B3HW)
+        return features_BCHW.mean(dim=(2, 3))
 
     def restore(self, lr_B3HW: Tensor, embedding_BC: Tensor) -> Tensor:
-        return self.restorer(self.remover(lr_B3HW))
+        sr: Tensor = self.restorer(self.remover(lr_B3HW))
+        return sr
 
     def forward(self, lr_B3HW: Tensor, hr: Tensor | None = None) -> Tensor:
-        return self.restorer(self.remover(lr_B3HW))  # without the embedding, which it does not need
+        sr: Tensor = self.restorer(self.remover(lr_B3HW))  # without the embedding, which it does not need
+        return sr
 
 
 class ProjectionHead(nn.Module):
@@ -87,7 +91,8 @@ class ProjectionHead(nn.Module):
         )
 
     def forward(self, features_BMC: Tensor) -> Tensor:
-        return self.layers(features_BMC)
+        projected_BMP: Tensor = self.layers(features_BMC)
+        return projected_BMP
 
 
 class FeatureExtractor(nn.Module):

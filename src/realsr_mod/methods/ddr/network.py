@@ -4,6 +4,7 @@ Legend: B batch, C feature channels of the restorer, F of the SRResNet, H and W 
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ class DDRGuidedNet(SRNetwork):
             network's, but do not train.
     """
 
-    def __init__(self, scale: int, channels: int, restorer_blocks: int, representation: Mapping[str, int]) -> None:
+    def __init__(self, scale: int, channels: int, restorer_blocks: int, representation: Mapping[str, Any]) -> None:
         super().__init__()
         self.scale = scale
         self.embedding_dim = channels
@@ -38,7 +39,9 @@ class DDRGuidedNet(SRNetwork):
     def embed(self, lr_B3HW: Tensor, hr: Tensor | None = None) -> Tensor:
         with torch.no_grad():
             features_BFHW = self.representation.features(lr_B3HW)
-        return self.to_embedding(features_BFHW.mean(dim=(2, 3)))
+        embedding_BC: Tensor = self.to_embedding(features_BFHW.mean(dim=(2, 3)))
+        return embedding_BC
 
     def restore(self, lr_B3HW: Tensor, embedding_BC: Tensor) -> Tensor:
-        return self.restorer(lr_B3HW, embedding_BC)
+        sr: Tensor = self.restorer(lr_B3HW, embedding_BC)
+        return sr

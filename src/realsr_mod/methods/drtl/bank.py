@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from realsr_mod.degradations.base import (
     Degradation,
@@ -98,16 +98,13 @@ class AuxiliaryBank(Degradation):
 
     def __init__(self, scale: int, tasks: Mapping[str, Mapping[str, Any]], group_rows: int = 1) -> None:
         super().__init__(scale)
-        ops = dict(
-            blur=MixedBlur((KERNEL_SIZE, KERNEL_SIZE)),
-            resize=RandomResize(factor_range=(LOWEST_FACTOR, 1.0)),
-            down=Downscale(scale),
-            noise=CameraNoise(),
-            jpeg=JPEG(),
-            poster=Poster(),
-            quantize=Quantize(),
-        )
-        self.ops = nn.ModuleDict(ops)
+        self.blur = MixedBlur((KERNEL_SIZE, KERNEL_SIZE))
+        self.resize = RandomResize(factor_range=(LOWEST_FACTOR, 1.0))
+        self.down = Downscale(scale)
+        self.noise = CameraNoise()
+        self.jpeg = JPEG()
+        self.poster = Poster()
+        self.quantize = Quantize()
         if len(tasks) < 2:
             raise ValueError(f"a bank needs at least two tasks to compare, got {list(tasks)}")
         if not 1 <= group_rows <= LARGEST_GROUP:
@@ -134,7 +131,9 @@ class AuxiliaryBank(Degradation):
 
     def of_tasks(self, task_B: Tensor, shape_BCHW: Shape, generator: torch.Generator) -> Params:
         """Params of the given tasks, (B,) int64: everything but the labels is drawn."""
-        drawn = {name: self.ops[name].sample(shape_BCHW, generator) for name in ("blur", "resize", "noise", "jpeg")}
+        ops: dict[str, DegradationOp | RandomResize]
+        ops = {"blur": self.blur, "resize": self.resize, "noise": self.noise, "jpeg": self.jpeg}
+        drawn = {name: op.sample(shape_BCHW, generator) for name, op in ops.items()}
         has, level = self._levels(task_B, generator)
         sigma_across = torch.where(has["sigma_across_px"], level["sigma_across_px"], level["sigma_px"])
         family = torch.where(has["sigma_across_px"], FAMILY_INDEX["aniso"], FAMILY_INDEX["iso"])
@@ -165,20 +164,21 @@ class AuxiliaryBank(Degradation):
         return has, level
 
     def forward(self, hr_BCHW: Tensor, params: Params) -> Tensor:
-        x = self.ops["blur"](hr_BCHW, params["blur"])
-        x = self.ops["down"](self._shrink_and_enlarge(x, params["resize"]), {})
-        x = self.ops["noise"](x, params["noise"])
+        x = self.blur(hr_BCHW, params["blur"])
+        x = self.down(self._shrink_and_enlarge(x, params["resize"]), {})
+        x = self.noise(x, params["noise"])
         if any_row(params["jpeg"]["is_on"]):
-            compressed = self.ops["jpeg"](x, params["jpeg"])
+            compressed = self.jpeg(x, params["jpeg"])
             x = torch.where(per_row(params["jpeg"]["is_on"]), compressed, x)
-        return self.ops["quantize"](self.ops["poster"](x, params["poster"]), {})
+        return self.quantize(self.poster(x, params["poster"]), {})
 
     def _shrink_and_enlarge(self, x_BCHW: Tensor, params: Params) -> Tensor:
         """The resize chain; rows with factor 1 come out as they are."""
         if not any_row(params["factor"] < 1):
             return x_BCHW
-        size, whole_B2 = tuple(x_BCHW.shape[2:]), whole_size(x_BCHW)
-        small, small_B2 = self.ops["resize"](x_BCHW, params, whole_B2, reference=size, input_limit=size)
+        height, width = x_BCHW.shape[2:]
+        size, whole_B2 = (height, width), whole_size(x_BCHW)
+        small, small_B2 = self.resize(x_BCHW, params, whole_B2, reference=size, input_limit=size)
         return resize_canvas(small, small_B2, whole_B2, size, params["filter"], shrink_limit=1.0)
 
 

@@ -13,6 +13,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor, nn
 
 from realsr_mod.data.batch import SRBatch
+from realsr_mod.data.datamodule import SRDataModule
 from realsr_mod.methods.base import LossTerms, RestorationModule, SRModule, TrainingModule
 from realsr_mod.methods.drtl.bank import AuxiliaryBank
 from realsr_mod.methods.drtl.meta import OptimizerFactory, maml_direction, reptile_direction, trained, with_gradients
@@ -31,7 +32,7 @@ class RelationTraining(TrainingModule):
     network: RelationNetwork
 
     def on_fit_start(self) -> None:
-        checked_bank(self.trainer.datamodule.degradation, self.network.tasks)
+        checked_bank(data_of(self).degradation, self.network.tasks)
 
     def forward_losses(self, batch: SRBatch) -> tuple[LossTerms, None]:
         logits = self.network.logits(self.network.embed(batch.lr).float())
@@ -114,7 +115,7 @@ class WeightedPretraining(SRModule):
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
-        self.weighting.prepare(self.trainer.datamodule.degradation)
+        self.weighting.prepare(data_of(self).degradation)
 
     def forward_losses(self, batch: SRBatch) -> tuple[LossTerms, Tensor]:
         sr = self.network(batch.lr).float()
@@ -162,7 +163,7 @@ class MetaLearning(RestorationModule):
         self.group_rows = 0  # the bank's, once it is known
 
     def on_fit_start(self) -> None:
-        data = self.trainer.datamodule
+        data = data_of(self)
         self.group_rows = self.checked_group_rows(data.degradation, data.batch_size)
         self.weighting.prepare(data.degradation)
 
@@ -194,6 +195,12 @@ class MetaLearning(RestorationModule):
     def _loss(self, network: nn.Module, lr_B3HW: Tensor, hr_B3HW: Tensor) -> Tensor:
         loss: Tensor = self.pixel_loss(network(lr_B3HW).float(), hr_B3HW)
         return loss
+
+
+def data_of(module: TrainingModule) -> SRDataModule:
+    """What the trainer trains on."""
+    data: SRDataModule = module.trainer.datamodule  # type: ignore[attr-defined]  # set, but not declared
+    return data
 
 
 def _accuracy(logits_BK: Tensor, task_B: Tensor) -> Tensor:

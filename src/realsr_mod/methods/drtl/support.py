@@ -15,7 +15,7 @@ from realsr_mod.data.alignment import AlignmentError, fit_colors, misalignment_p
 from realsr_mod.data.checks import list_some
 from realsr_mod.data.datamodule import SRDataModule
 from realsr_mod.data.pairs import check_pair_sizes, find_pairs
-from realsr_mod.data.patches import ImageFile, ImageStore
+from realsr_mod.data.patches import ImageFile, ImagePair, ImageStore
 from realsr_mod.images.rgb import read_rgb
 from realsr_mod.metrics import MIN_SIDE_PX
 
@@ -56,21 +56,22 @@ class SupportDataModule(SRDataModule):
         self.match_colors, self.held_out = match_colors, held_out
         self._parts: dict[str, Pair] = {}  # by the names of the photos that stand for them
 
-    def find_files(self) -> tuple[list[ImageFile], list[ImageFile]]:
+    def find_files(self) -> tuple[list[ImagePair], list[ImagePair]]:
         images = self._usable(find_pairs(self.root / "HR", self.root / "LR"))
         pairs = {
             image.name: (read_rgb(image.hr, self.max_pixels), read_rgb(image.lr, self.max_pixels)) for image in images
         }
         pairs = self._color_checked(self._aligned(pairs))
-        train, val = [], []
+        train: list[ImagePair] = []
+        val: list[ImagePair] = []
         for image in images:
             parts = divide(pairs[image.name], self.held_out, self.scale, image.name)
             for part, name, chosen in zip(parts, (TRAINING, HELD_OUT), (train, val), strict=True):
-                chosen.append(ImageFile(f"{image.name}, {name}", image.hr, image.lr))
+                chosen.append(ImagePair(f"{image.name}, {name}", image.hr, image.lr))
                 self._parts[chosen[-1].name] = part
         return train, val
 
-    def _usable(self, images: Sequence[ImageFile]) -> list[ImageFile]:
+    def _usable(self, images: Sequence[ImagePair]) -> list[ImagePair]:
         """The pairs that can be read and, unless they will be registered, fit in size."""
         sizes = self.check([image.hr for image in images], self.min_side_px)
         sizes |= self.check([image.lr for image in images], max(1, self.min_side_px // self.scale))
@@ -102,7 +103,7 @@ class SupportDataModule(SRDataModule):
                 f"{len(failures)} of {len(pairs)} pairs do not show the same at the same place (more than "
                 f"{self.max_shift_px:g} HR pixels apart):{list_some(failures)}\n{remedy}"
             )
-        worst = max(shifts, key=shifts.get)
+        worst = max(shifts, key=lambda name: shifts[name])
         log.info("%d pairs, at most %.1f HR pixels apart (%s)", len(pairs), shifts[worst], worst)
         return aligned
 

@@ -22,6 +22,8 @@ class KDSRModule(SRModule):
         training: `optimizer`, `scheduler` and what else SRModule takes.
     """
 
+    network: KDSRNet
+
     def __init__(self, network: KDSRNet, encoder_lr_ratio: float = 1.0, **training: Any) -> None:
         super().__init__(network, **training)
         self.encoder_lr_ratio = encoder_lr_ratio

@@ -79,10 +79,12 @@ class KDSRNet(SRNetwork):
                     "or use the student, which needs the LR image alone"
                 )
             lr_B3HW = torch.cat([lr_B3HW, F.pixel_unshuffle(hr, self.scale)], dim=1)
-        return self.encoder(lr_B3HW)
+        encoded: tuple[Tensor, Tensor] = self.encoder(lr_B3HW)
+        return encoded
 
     def embed(self, lr_B3HW: Tensor, hr: Tensor | None = None) -> Tensor:
         return self.encode(lr_B3HW, hr)[0]
 
     def restore(self, lr_B3HW: Tensor, embedding_BC: Tensor) -> Tensor:
-        return self.restorer(lr_B3HW, embedding_BC)
+        sr: Tensor = self.restorer(lr_B3HW, embedding_BC)
+        return sr

@@ -37,6 +37,8 @@ class MMRealSR(SRModule):
         training: `optimizer`, `scheduler` and what else SRModule takes.
     """
 
+    network: MMRealSRNet
+
     def __init__(
         self,
         network: MMRealSRNet,

@@ -43,7 +43,8 @@ class DegreeBranch(nn.Module):
 
     def forward(self, lr_B3HW: Tensor) -> Tensor:
         features_BC = self.body(self.head(lr_B3HW)).mean(dim=(2, 3))
-        return self.regressor(features_BC).squeeze(1)
+        degree_B1: Tensor = self.regressor(features_BC)
+        return degree_B1.squeeze(1)
 
 
 class DegreeEstimator(nn.Module):
@@ -55,6 +56,8 @@ class DegreeEstimator(nn.Module):
         downscales: 1 or 2 for each stage.
     """
 
+    branches: Sequence[DegreeBranch]  # declared: a type checker takes a ModuleList's items for any modules
+
     def __init__(self, widths: Sequence[int], num_blocks: Sequence[int], downscales: Sequence[int]) -> None:
         super().__init__()
         if not len(widths) == len(num_blocks) == len(downscales) or not set(downscales) <= {1, 2}:
@@ -62,7 +65,7 @@ class DegreeEstimator(nn.Module):
                 "the estimator needs one width, one number of blocks and one downscale (1 or 2) per stage, got "
                 f"widths={list(widths)}, num_blocks={list(num_blocks)}, downscales={list(downscales)}"
             )
-        self.branches = nn.ModuleList([DegreeBranch(widths, num_blocks, downscales) for _ in DEGREES])
+        self.add_module("branches", nn.ModuleList([DegreeBranch(widths, num_blocks, downscales) for _ in DEGREES]))
 
     def forward(self, lr_B3HW: Tensor) -> Tensor:
         return torch.stack([branch(lr_B3HW) for branch in self.branches], dim=1)
@@ -127,7 +130,9 @@ class MMRealSRNet(SRNetwork):
         self.restorer = RRDBRestorer(scale, channels, num_blocks, growth, init_scale)
 
     def embed(self, lr_B3HW: Tensor, hr: Tensor | None = None) -> Tensor:
-        return self.estimator(lr_B3HW)
+        degrees_BD: Tensor = self.estimator(lr_B3HW)
+        return degrees_BD
 
     def restore(self, lr_B3HW: Tensor, embedding_BD: Tensor) -> Tensor:
-        return self.restorer(lr_B3HW, self.modulation(embedding_BD))
+        sr: Tensor = self.restorer(lr_B3HW, self.modulation(embedding_BD))
+        return sr

@@ -56,8 +56,8 @@ class NoisePairDegradation(Degradation):
         return self.pipeline.target(hr_BCHW).repeat_interleave(2, dim=0)
 
     def output_shape(self, shape_BCHW: Shape) -> Shape:
-        batch, *rest = self.pipeline.output_shape(shape_BCHW)
-        return (len(PAIR) * batch, *rest)
+        batch, channels, height, width = self.pipeline.output_shape(shape_BCHW)
+        return len(PAIR) * batch, channels, height, width
 
 
 def keep_noise(lr_BCHW: Tensor, degrees_BD: Tensor, kept_B: Tensor, scale: int) -> tuple[Tensor, Tensor]:

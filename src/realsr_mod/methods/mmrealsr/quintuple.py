@@ -12,6 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from realsr_mod.degradations.base import Degradation, Params, Shape, check_range, lr_size, stack_rows, uniform
+from realsr_mod.degradations.camera_noise import CameraNoise
+from realsr_mod.degradations.jpeg import JPEG
+from realsr_mod.degradations.mixed_blur import MixedBlur
 from realsr_mod.degradations.noise import quantize
 from realsr_mod.degradations.second_order import SecondOrder
 from realsr_mod.degradations.sharpen import usm_sharpen
@@ -106,11 +109,17 @@ class QuintupleDegradation(Degradation):
         self.jpeg_difference = check_range("jpeg_difference", jpeg_difference)
         self._check_room()
 
+    @property
+    def _rounds(self) -> tuple[tuple[int, MixedBlur, CameraNoise, JPEG], ...]:
+        """What both rounds of the pipeline have, with the number in their names."""
+        pipeline = self.pipeline
+        first = (1, pipeline.blur1, pipeline.noise1, pipeline.jpeg1)
+        return first, (2, pipeline.blur2, pipeline.noise2, pipeline.jpeg2)
+
     def _check_room(self) -> None:
         """Every range must be wide enough for the least difference."""
         ranges = [("blur_difference", "a fraction", (0.0, 1.0), self.blur_difference)]
-        for n in "12":
-            noise, jpeg = self.pipeline.ops[f"noise{n}"], self.pipeline.ops[f"jpeg{n}"]
+        for n, _, noise, jpeg in self._rounds:
             sigma, poisson = noise.sigma_range_255, noise.poisson_scale_range
             ranges += [
                 ("noise_difference_255", f"noise{n}.sigma_range_255", sigma, self.noise_difference_255),
@@ -138,10 +147,12 @@ class QuintupleDegradation(Degradation):
 
     def _blur_levels(self, drawn: Params, generator: torch.Generator) -> tuple[Params, Params]:
         """The edits that make the base and the blurrier version."""
-        sharper, blurrier = {}, {}
-        for name in ("blur1", "blur2"):
+        sharper: Params = {}
+        blurrier: Params = {}
+        for n, blur, _, _ in self._rounds:
+            name = f"blur{n}"
             sharper[name], blurrier[name] = {}, {}
-            low, high = self.pipeline.ops[name].sigma_range_px
+            low, high = blur.sigma_range_px
             for key in ("sigma_x", "sigma_y"):
                 pair = self._blur_pair(drawn, generator)
                 sharper[name][key], blurrier[name][key] = (low + unit_B * (high - low) for unit_B in pair)
@@ -150,7 +161,7 @@ class QuintupleDegradation(Degradation):
             less_B, more_B = self._blur_pair(drawn, generator)
             sharper[name]["cutoff"] = cutoff_B + (more_B - less_B) * (torch.pi - cutoff_B)
             blurrier[name]["cutoff"] = cutoff_B
-        low, high = self.pipeline.ops["resize1"].factor_range
+        low, high = self.pipeline.resize1.factor_range
         factor_B = drawn["resize1"]["factor"]
         # Keep the direction: enlarging ends at 1, shrinking begins there, 1 itself stays.
         top_B, bottom_B = torch.where(factor_B > 1, high, 1.0), torch.where(factor_B < 1, low, 1.0)
@@ -164,9 +175,9 @@ class QuintupleDegradation(Degradation):
 
     def _noise_levels(self, batch: int, generator: torch.Generator) -> tuple[Params, Params]:
         """The edits that make the base and the noisier version."""
-        quieter, noisier = {}, {}
-        for n in "12":
-            noise, jpeg = self.pipeline.ops[f"noise{n}"], self.pipeline.ops[f"jpeg{n}"]
+        quieter: Params = {}
+        noisier: Params = {}
+        for n, _, noise, jpeg in self._rounds:
             sigmas_255 = draw_pair(batch, noise.sigma_range_255, self.noise_difference_255, generator)
             scales = draw_pair(batch, noise.poisson_scale_range, self.poisson_difference, generator)
             worse, better = draw_pair(batch, jpeg.quality_range, self.jpeg_difference, generator)
@@ -179,15 +190,13 @@ class QuintupleDegradation(Degradation):
 
     def _worst(self, base: Params) -> Params:
         """The edit that takes every level to the bad end of its range."""
-        ops = self.pipeline.ops
         every = base["blur1"]["is_on"]  # (B,) bool, for shape and device
 
         def full(value: float, like: Tensor) -> Tensor:
             return torch.full_like(like, value)
 
-        edit: Params = {"resize1": {"factor": full(ops["resize1"].factor_range[0], base["resize1"]["factor"])}}
-        for n in "12":
-            blur, noise = ops[f"blur{n}"], ops[f"noise{n}"]
+        edit: Params = {"resize1": {"factor": full(self.pipeline.resize1.factor_range[0], base["resize1"]["factor"])}}
+        for n, blur, noise, jpeg in self._rounds:
             sigma = full(blur.sigma_range_px[1], base[f"blur{n}"]["sigma_x"])
             edit[f"blur{n}"] = {
                 "is_on": torch.ones_like(every),
@@ -200,7 +209,7 @@ class QuintupleDegradation(Degradation):
                 "sigma": full(noise.sigma_range_255[1] / 255, base[f"noise{n}"]["sigma"]),
                 "poisson_scale": full(noise.poisson_scale_range[1], base[f"noise{n}"]["poisson_scale"]),
             }
-            edit[f"jpeg{n}"] = {"quality": full(ops[f"jpeg{n}"].quality_range[0], base[f"jpeg{n}"]["quality"])}
+            edit[f"jpeg{n}"] = {"quality": full(jpeg.quality_range[0], base[f"jpeg{n}"]["quality"])}
         return edit
 
     def forward(self, hr_BCHW: Tensor, params: Params) -> Tensor:
@@ -208,7 +217,7 @@ class QuintupleDegradation(Degradation):
         repeated = source.repeat(len(DEGRADED), 1, 1, 1)
         degraded = self.pipeline(repeated, stack_rows([params[role] for role in DEGRADED]))
         roles = dict(zip(DEGRADED, degraded.chunk(len(DEGRADED)), strict=True))
-        small = lr_size(*hr_BCHW.shape[2:], self.scale)
+        small = lr_size(*hr_BCHW.shape[2:], scale=self.scale)
         clean = usm_sharpen(source) if self.sharpen_input else source
         clean = F.interpolate(clean, size=small, mode="bilinear", align_corners=False)
         return from_roles(roles | {"clean": quantize(clean)})
@@ -218,5 +227,5 @@ class QuintupleDegradation(Degradation):
         return super().target(hr_BCHW).repeat_interleave(len(ROLES), dim=0)
 
     def output_shape(self, shape_BCHW: Shape) -> Shape:
-        batch, *rest = super().output_shape(shape_BCHW)
-        return (len(ROLES) * batch, *rest)
+        batch, channels, height, width = super().output_shape(shape_BCHW)
+        return len(ROLES) * batch, channels, height, width

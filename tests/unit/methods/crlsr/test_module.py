@@ -14,7 +14,7 @@ from realsr_mod.methods.crlsr.loss import alignment, bidirectional_contrast, con
 from realsr_mod.methods.crlsr.module import CRLSR
 from realsr_mod.methods.crlsr.network import CRLSRNet, at_places
 from realsr_mod.training.callbacks import AveragedWeights
-from realsr_mod.training.checkpointing import AtomicCheckpointIO
+from realsr_mod.training.checkpointing import CheckedCheckpointIO
 
 TRAINING_PARTS = {"details_remover", "projection", "extractor", "decoder"}
 
@@ -139,7 +139,7 @@ def fit(folder, resume=None):
         max_steps=4,
         accelerator="cpu",
         callbacks=[AveragedWeights(decay=0.5), every_step],
-        plugins=[AtomicCheckpointIO()],
+        plugins=[CheckedCheckpointIO()],
         logger=False,
         limit_val_batches=0,
         enable_progress_bar=False,

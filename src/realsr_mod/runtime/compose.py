@@ -1,0 +1,47 @@
+"""How a configuration is composed and becomes objects, under Hydra 1.3 as under 1.4."""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import hydra
+from hydra.errors import HydraException, InstantiationException
+from hydra.utils import instantiate as hydra_instantiate
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from realsr_mod.runtime.config import CONF_DIR
+
+# What a configuration may name as its `_target_`: a path, or with `.*` whatever is defined below it. What a path leads
+# to is looked at as well, so `realsr_mod.train.os.system` is refused. Hydra 1.4 can be told so and refuses the rest;
+# 1.3 has only a list of its own of what it never calls. Who configures classes of another package adds it here.
+TARGETS = ("realsr_mod.*", "torch.optim.*", "torch.nn.*", "pytorch_lightning.*")
+
+_TAKES_TARGETS = "_execution_whitelist_" in inspect.signature(hydra_instantiate).parameters  # from Hydra 1.4 on
+# 1.3 wants to be told whose defaults are meant; 1.4 has one set of them, and warns where it is told.
+_VERSION = {} if _TAKES_TARGETS else {"version_base": "1.3"}
+MAIN_OPTIONS: dict[str, Any] = _VERSION | ({"execution_whitelist": TARGETS} if _TAKES_TARGETS else {})  # of hydra.main
+
+
+def compose(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
+    """The configuration that a command line with these overrides makes, without a command."""
+    with hydra.initialize_config_dir(str(CONF_DIR), **_VERSION):
+        return hydra.compose(config_name, overrides=list(overrides))
+
+
+def instantiate(config: Any, *args: Any, **kwargs: Any) -> Any:
+    """Hydra's `instantiate`, limited to `TARGETS` where Hydra can be.
+
+    Raises:
+        InstantiationException: a target is refused or not found; or it raised something, which is then the cause (1.4
+            would let that pass as it is, and a misspelt key be a TypeError that looks like a fault of the program).
+    """
+    if _TAKES_TARGETS:
+        kwargs["_execution_whitelist_"] = TARGETS
+    try:
+        return hydra_instantiate(config, *args, **kwargs)
+    except (HydraException, OmegaConfBaseException):
+        raise
+    except Exception as error:
+        places = getattr(error, "__notes__", [])  # "full_key: method.optimizer"
+        raise InstantiationException("\n".join([f"Error in call to target: {error!r}", *places])) from error

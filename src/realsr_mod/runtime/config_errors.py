@@ -1,0 +1,49 @@
+"""What is wrong with a configuration, in one message: what exists, what to do."""
+
+import re
+from collections.abc import Sequence
+
+from hydra.errors import ConfigCompositionException, HydraException, InstantiationException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from realsr_mod.runtime import reference
+from realsr_mod.runtime.compose import compose
+from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.runtime.errors import USER_ERRORS as WITHOUT_HYDRA
+from realsr_mod.runtime.errors import suggestion
+
+USER_ERRORS: tuple[type[Exception], ...] = (*WITHOUT_HYDRA, HydraException, OmegaConfBaseException)
+
+
+def explain(error: BaseException, config_name: str = "train", arguments: Sequence[str] = ()) -> str:
+    """One message for a person: what is wrong, what exists, what to do."""
+    while isinstance(error, InstantiationException) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    message = str(error).strip()
+    missing = re.search(r"Missing mandatory value: (\S+)", message)
+    if missing:
+        key = missing[1].removeprefix("method.")  # whose mandatory values are all references to the top level
+        return f"{key} is needed and has no default; give {key}=..."
+    experiment = re.search(r"Could not find 'experiment/([^']+)'", message)
+    if experiment:
+        experiments = reference.choices(reference.EXPERIMENT)
+        return f"there is no experiment '{experiment[1]}'; " + suggestion(experiment[1], experiments, "experiments")
+    if isinstance(error, ConfigCompositionException):
+        key = re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", message + str(error.__cause__))
+        if key:
+            parent = key[2].rpartition(".")[0]
+            known = known_keys(config_name, arguments, parent)
+            where = f" in '{parent}'" if parent else ""
+            if key[1] in known:
+                return f"not every job of this sweep has a key '{key[2]}'; set what they share, or sweep apart"
+            return f"there is no key '{key[1]}'{where}; " + suggestion(key[1], known, "keys there")
+    return message
+
+
+def known_keys(config_name: str, arguments: Sequence[str], parent: str) -> list[str]:
+    """The keys under `parent` in the config that the group choices among `arguments` (data=folder …) make."""
+    choices = [item for item in arguments if (CONF_DIR / item.split("=")[0]).is_dir() and "," not in item]  # no sweeps
+    cfg = compose(config_name, choices)
+    node = OmegaConf.select(cfg, parent) if parent else cfg
+    return [str(key) for key in node] if OmegaConf.is_dict(node) else []

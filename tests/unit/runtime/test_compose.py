@@ -1,0 +1,48 @@
+import re
+
+import pytest
+from hydra.errors import InstantiationException
+from omegaconf.errors import MissingMandatoryValue
+
+import realsr_mod.runtime.compose as compose_module
+from realsr_mod.runtime.compose import TARGETS, compose, instantiate
+from realsr_mod.runtime.config import CONF_DIR
+
+BICUBIC = "realsr_mod.degradations.classic.Bicubic"
+
+
+def test_a_configuration_becomes_an_object():
+    assert instantiate(compose("train", ["degradation=bicubic", "scale=3"]).degradation).scale == 3
+
+
+def test_every_target_of_our_configurations_is_allowed():
+    allowed = tuple(pattern.removesuffix("*") for pattern in TARGETS)
+    texts = [path.read_text() for path in CONF_DIR.rglob("*.yaml")]
+    targets = {target for text in texts for target in re.findall(r"_target_: *([\w.]+)", text)}
+    assert len(targets) > 30
+    assert not [target for target in targets if not target.startswith(allowed)]
+
+
+@pytest.mark.parametrize("target", ["os.system", "realsr_mod.runtime.files.os.system", "shutil.rmtree"])
+def test_what_does_harm_is_refused(target, tmp_path):
+    with pytest.raises(InstantiationException, match=r"system|rmtree"):
+        instantiate({"_target_": target, "_args_": [f"touch {tmp_path / 'harm'}"]})
+    assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.skipif(not compose_module._TAKES_TARGETS, reason="Hydra 1.3 cannot be told what is allowed")
+@pytest.mark.parametrize("target", ["collections.OrderedDict", "realsr_mod.runtime.config.Path"])
+def test_what_nobody_has_allowed_is_refused(target):
+    with pytest.raises(InstantiationException, match="not in the Hydra execution whitelist"):
+        instantiate({"_target_": target})
+
+
+def test_an_error_of_a_target_is_the_cause_of_hydras():
+    with pytest.raises(InstantiationException, match="sigma") as caught:
+        instantiate({"_target_": BICUBIC, "scale": 4, "sigma": 1})
+    assert isinstance(caught.value.__cause__, TypeError)
+
+
+def test_a_missing_value_is_named():
+    with pytest.raises(MissingMandatoryValue, match="scale"):
+        instantiate({"_target_": BICUBIC, "scale": "???"})
