@@ -175,6 +175,7 @@ def test_a_damaged_checkpoint_is_noticed_and_the_one_before_takes_its_place(tmp_
     assert "Traceback" not in output
 
 
+@pytest.mark.fault
 def test_a_teacher_ends_with_its_student_and_a_second_command_waits_for_it(tmp_path):
     tiny = [*KDSR, *COMMON, "trainer.max_steps=400"]
     first = train(tmp_path, "experiment=kdsr_student", *tiny)
@@ -203,7 +204,7 @@ def test_commands_of_one_second_get_folders_of_their_own(tmp_path):
 
 @pytest.mark.fault
 def test_a_killed_sweep_goes_on_and_ranks_all(tmp_path):
-    arguments = [*METHODS["plain"], *COMMON, "trainer.max_steps=120", "-m", "seed=0,1,2"]
+    arguments = ["-m", *METHODS["plain"], *COMMON, "trainer.max_steps=120", "seed=0,1,2"]
     process = train(tmp_path, *arguments)
     while not list(tmp_path.glob("runs/sweeps/*/1_srresnet/checkpoints/last.ckpt")):
         assert process.poll() is None
