@@ -48,7 +48,7 @@ from realsr_mod.weights.release import build_network, load_model, load_restorer
 CONFIGS = hostile_configs(Path("/nowhere"))
 FEW = ("channels_gadget", "target_gadget", "null", "target_number", "channels_1e9", "interpolation", "deep", "100_mb")
 ALL_CONFIGS = all_of(CONFIGS, FEW)
-RECORDS = ("callback", "callback_created", "hydra_spaced", "above", "flag_config", "checkpoint_remote", "number")
+RECORDS = ("callback", "callback_created_quoted", "hydra_spaced", "above", "flag_config", "checkpoint_remote", "number")
 optimizer = partial(torch.optim.Adam, lr=1e-3)
 
 
@@ -301,7 +301,7 @@ COMMANDS: dict[str, list[str]] = {
 
 @pytest.mark.fault
 @pytest.mark.parametrize("door", COMMANDS)
-@pytest.mark.parametrize("name", ["channels_gadget", "target_gadget", "null", "blocks_1e9"])
+@pytest.mark.parametrize("name", ["channels_gadget", "blocks_1e9"])
 def test_the_real_commands_refuse_with_a_sentence(door, name, model, canary, tmp_path):
     from PIL import Image
 
@@ -321,7 +321,7 @@ def test_the_real_commands_refuse_with_a_sentence(door, name, model, canary, tmp
 
 @pytest.mark.fault
 @pytest.mark.parametrize(
-    "name", ["callback_ours", "callback_created", "hydra_spaced", "above", "flag_config", "number"]
+    "name", ["callback_ours", "callback_created_quoted", "hydra_spaced", "above", "flag_config", "number"]
 )
 def test_the_real_command_refuses_to_resume_a_record(name, canary, tmp_path):
     run = record(tmp_path / "run", hostile_overrides(canary)[name])

@@ -14,6 +14,7 @@ Legend: H height, W width, C channels (1 grey, 2 grey + alpha, 3 RGB, 4 RGB + al
 """
 
 import io
+import re
 import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -50,6 +51,7 @@ from realsr_mod.images.ppm import decode_deep_ppm
 from realsr_mod.images.tiff import UnsupportedTiffError, decode_by_opencv, decode_tiff, is_deep_tiff, upright
 
 _FIRST_ALONE = "only the first of its images is used"
+_NO_MEMORY = "it does not fit into the memory that there is; shrink it, or cut it up"
 _OVERSHOOT = 0.5  # how far float pixels may leave [0, 1], as resizing filters make them do
 
 
@@ -197,12 +199,14 @@ def _explained(name: str) -> Iterator[None]:
     except ImageReadError:
         raise
     except MemoryError as error:
-        raise ImageReadError(name, "it does not fit into this computer's memory; shrink it, or cut it up") from error
+        raise ImageReadError(name, _NO_MEMORY) from error
     except UnidentifiedImageError as error:
         raise ImageReadError(name, f"not a {READABLE} image; convert it with another program") from error
     except (BoundError, UnsupportedTiffError) as error:
         raise ImageReadError(name, str(error)) from error
     except Exception as error:  # decoders raise nearly anything on a damaged file
+        if re.search("out of memory|insufficient memory|failed to allocate", str(error).lower()):
+            raise ImageReadError(name, _NO_MEMORY) from error
         raise ImageReadError(
             name, f"truncated or damaged ({_reason(error)}); copy it again from where it came"
         ) from error
