@@ -5,10 +5,19 @@
 
 import json
 import os
-import resource
 import sys
 import time
 import warnings
+from pathlib import Path
+
+
+def memory(field: str) -> float:
+    """Megabytes of this process, now (VmRSS) or at most (VmHWM).
+
+    Not `getrusage`, which also counts what the process before an `exec` took: pytest's, a gigabyte of torch.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:"))
 
 
 def main() -> None:
@@ -17,6 +26,7 @@ def main() -> None:
     from realsr_mod.images.sandbox import read_apart
 
     function = {"read": read_image, "size": image_size, "apart": read_apart}[sys.argv[1]]
+    base = memory("VmRSS")
     for path in sys.argv[2:]:
         reader, writer = os.pipe()
         child = os.fork()
@@ -30,15 +40,16 @@ def main() -> None:
             except BaseException as error:
                 answer = {"failed": repr(error)}
             answer["seconds"] = time.perf_counter() - started
+            answer["peak"] = memory("VmHWM")
             os.write(writer, json.dumps(answer).encode())
             os._exit(0)
         os.close(writer)
         with os.fdopen(reader) as pipe:
             text = pipe.read()
-        _, status, usage = os.wait4(child, 0)
-        base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        status = os.waitpid(child, 0)[1]
         answer = json.loads(text) if text else {"failed": f"the process ended with status {status}", "seconds": 0.0}
-        print(json.dumps({"path": path, "megabytes": (usage.ru_maxrss - base) / 1024, **answer}), flush=True)
+        megabytes = max(0.0, answer.get("peak", 0.0) - base)
+        print(json.dumps({"path": path, "megabytes": megabytes, **answer}), flush=True)
 
 
 if __name__ == "__main__":

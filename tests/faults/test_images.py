@@ -1,6 +1,7 @@
 """Image files of strangers: what is small on the disk stays small in memory and time; damage is one kind of error."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -26,7 +27,8 @@ from realsr_mod.images.read import ImageReadError, decode_image, image_size, rea
 from realsr_mod.images.sandbox import decode_apart, read_apart
 from realsr_mod.inference.batch import Settings, plan, run_jobs
 
-SECONDS, MEGABYTES = 8.0, 1300  # the largest, a canvas of 90 megapixels, takes 1,050 MB and three seconds
+SECONDS, MEGABYTES = 8.0, 300
+BYTES_PER_PIXEL = 20  # of what is decoded; a WebP's canvases take 17
 QUICK = {
     "zlib_2_gb.tif", "tiles_1_gb.tif", "samples.tif", "tags_share_bytes.tif", "pages_ring.tif", "two_widths.tif",
     "scans_20000.jpg", "segments_60000.jpg", "exif.jpg", "index.jpg", "chunks_800000.png", "pixels_900_mp.png",
@@ -66,7 +68,8 @@ def test_a_small_file_takes_little_memory_and_time(name, bombs):
     for answer in (read, size):
         assert "failed" not in answer, answer
         assert answer["seconds"] < SECONDS, answer
-        assert answer["megabytes"] < MEGABYTES, answer
+        pixels = math.prod(answer["shape"][:2]) if answer is read and "shape" in answer else 0
+        assert answer["megabytes"] < max(MEGABYTES, pixels * BYTES_PER_PIXEL / 2**20), answer
     if words is None:
         assert read["shape"][:2] == size["shape"]
     else:
