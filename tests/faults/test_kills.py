@@ -80,6 +80,12 @@ def finished(process: subprocess.Popen) -> str:
     return output
 
 
+def wait_for_file(process: subprocess.Popen, folder: Path, pattern: str) -> None:
+    while not list(folder.glob(pattern)):
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.02)
+
+
 def kill_some_steps_later(process: subprocess.Popen, run: Path, number: int, seconds: random.Random) -> str:
     """Wait for a checkpoint that is newer than now, then a little, and send the signal to the whole group."""
     begun, checkpoint = time.time(), run / "checkpoints" / "last.ckpt"
@@ -142,9 +148,7 @@ def test_a_signal_to_the_whole_group_saves_the_step_without_a_traceback(number, 
         "callbacks.last.every_n_train_steps=50",
     ]
     process = train(tmp_path, *arguments)
-    while not list(tmp_path.glob("runs/srresnet/*/checkpoints/last.ckpt")):
-        assert process.poll() is None
-        time.sleep(0.02)
+    wait_for_file(process, tmp_path, "runs/srresnet/*/checkpoints/last.ckpt")
     os.killpg(process.pid, getattr(signal, number))
     output = process.communicate(timeout=60)[0]
     assert f"{number}: saving after this step" in output
@@ -206,9 +210,7 @@ def test_commands_of_one_second_get_folders_of_their_own(tmp_path):
 def test_a_killed_sweep_goes_on_and_ranks_all(tmp_path):
     arguments = ["-m", *METHODS["plain"], *COMMON, "trainer.max_steps=120", "seed=0,1,2"]
     process = train(tmp_path, *arguments)
-    while not list(tmp_path.glob("runs/sweeps/*/1_srresnet/checkpoints/last.ckpt")):
-        assert process.poll() is None
-        time.sleep(0.02)
+    wait_for_file(process, tmp_path, "runs/sweeps/*/1_srresnet/checkpoints/last.ckpt")
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     output = finished(train(tmp_path, *arguments, "resume=auto"))
@@ -234,9 +236,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_last_good_checkpoint(tmp_pat
             "callbacks.images=null",
         ]
         process = train(disk, *arguments)
-        while not list(disk.glob("runs/srresnet/*/checkpoints/last.previous.ckpt")):
-            assert process.poll() is None
-            time.sleep(0.02)
+        wait_for_file(process, disk, "runs/srresnet/*/checkpoints/last.previous.ckpt")
         with (disk / "ballast").open("wb", buffering=0) as ballast:
             try:
                 while True:
@@ -262,9 +262,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_last_good_checkpoint(tmp_pat
 @pytest.mark.fault
 def test_ranks_end_when_the_first_is_killed(tmp_path):
     process = train(tmp_path, *METHODS["plain"], *COMMON, "trainer=ddp_cpu", "trainer.max_steps=100000")
-    while not list(tmp_path.glob("runs/srresnet/*/checkpoints/last.ckpt")):
-        assert process.poll() is None
-        time.sleep(0.02)
+    wait_for_file(process, tmp_path, "runs/srresnet/*/checkpoints/last.ckpt")
     process.kill()
     process.wait()
     for _ in range(200):

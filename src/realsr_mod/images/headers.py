@@ -5,7 +5,7 @@ import os
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO
 
 from PIL.JpegImagePlugin import MARKER
@@ -92,19 +92,39 @@ def check_scans(content: bytes, width: int, height: int) -> None:
 
 def png_chunks(file: IO[bytes]) -> Iterator[tuple[bytes, int]]:
     """The kind and length of each chunk of a PNG; `file` then stands at the chunk's data. Raises BoundError."""
+    most = MAX_CHUNKS + file.seek(0, os.SEEK_END) // BYTES_PER_CHUNK
+    for kind, length in _chunks(file, len(PNG_START), most, _png_chunk):
+        yield kind, length
+        if kind == b"IEND":
+            return
+
+
+def _png_chunk(header: bytes) -> tuple[bytes, int, int]:
+    length, kind = struct.unpack(">I4s", header)
+    return kind, length, 8 + length + 4  # which a checksum ends
+
+
+def _webp_chunk(header: bytes) -> tuple[bytes, int, int]:
+    kind, length = struct.unpack("<4sI", header)
+    return kind, length, 8 + length + length % 2  # even, by padding
+
+
+def _chunks(
+    file: IO[bytes], position: int, most: int, parse: Callable[[bytes], tuple[bytes, int, int]]
+) -> Iterator[tuple[bytes, int]]:
+    """The kind and length of each chunk from `position` on; `parse` tells these and the whole size, of eight bytes.
+
+    `file` then stands at the chunk's data. Raises BoundError after `most`.
+    """
     length_of_file = file.seek(0, os.SEEK_END)
-    most = MAX_CHUNKS + length_of_file // BYTES_PER_CHUNK
-    position = len(PNG_START)
     for _ in range(most):
         file.seek(position)
         header = file.read(8)
         if len(header) < 8 or position > length_of_file:
             return
-        length, kind = struct.unpack(">I4s", header)
+        kind, length, size = parse(header)
         yield kind, length
-        if kind == b"IEND":
-            return
-        position += length + 12  # length, kind, data, checksum
+        position += size
     raise BoundError(f"it has more than {most} chunks; save it anew with another program")
 
 
@@ -165,25 +185,15 @@ def _without_texts(content: bytes) -> bytes:
 
 
 def _webp_header(file: IO[bytes]) -> tuple[int, int, int]:
-    length_of_file = file.seek(0, os.SEEK_END)
-    position = 12
     exif = xmp = b""
     size: tuple[int, int] | None = None
-    for _ in range(MAX_CHUNKS):
-        file.seek(position)
-        header = file.read(8)
-        if len(header) < 8 or position > length_of_file:
-            break
-        kind, length = struct.unpack("<4sI", header)
+    for kind, length in _chunks(file, len(b"RIFF....WEBP"), MAX_CHUNKS, _webp_chunk):
         if size is None:
             size = _webp_size(kind, file.read(10))
         elif kind == b"EXIF" and not exif:
             exif = _block(file, length)
         elif kind == b"XMP " and not xmp:
             xmp = file.read(min(length, MAX_EXIF_BYTES))
-        position += 8 + length + length % 2
-    else:
-        raise BoundError(f"it has more than {MAX_CHUNKS} chunks; save it anew with another program")
     if size is None:
         raise ValueError("its size is missing")
     check_exif(exif)
