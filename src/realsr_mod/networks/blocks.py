@@ -5,11 +5,14 @@ Legend: B batch, C channels, H height, W width.
 
 import math
 from collections.abc import Iterable
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 DIV2K_RGB_MEAN = (0.4488, 0.4371, 0.4040)
+
+Initialization = Literal["kaiming", "pytorch"]  # full-size weights and no biases, or what PyTorch's layers begin with
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
@@ -30,6 +33,12 @@ def init_scaled(modules: Iterable[nn.Module], scale: float = 0.1) -> None:
                 layer.weight.data.mul_(scale)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
+
+
+def check_initialization(initialization: str) -> None:
+    """Raise ValueError unless it is one of `Initialization`."""
+    if initialization not in get_args(Initialization):
+        raise ValueError(f"initialization must be {' or '.join(get_args(Initialization))}, got {initialization!r}")
 
 
 class ResidualBlock(nn.Module):

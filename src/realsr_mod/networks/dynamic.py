@@ -6,17 +6,19 @@ Legend: B batch, C feature channels, H and W the low-resolution size, s the scal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from realsr_mod.networks.blocks import PixelShuffleUpsampler, RGBMean, conv3x3, init_scaled
+from realsr_mod.networks.blocks import Initialization, PixelShuffleUpsampler, RGBMean, conv3x3, init_scaled
 
 
 class DynamicDepthwiseConv(nn.Module):
     """A depthwise KxK convolution whose kernels are computed per sample from an embedding (KDSR, eq. 5).
 
     `embedding_dim` D in, `channels` C filtered: linear D to C, LeakyReLU(0.1), linear C to K*K*C, no biases.
-    The kernels start small, and as different as the embeddings are.
+    The kernels start small, and as different as the embeddings are; with `initialization="pytorch"`, like any layer.
     """
 
-    def __init__(self, channels: int, embedding_dim: int, kernel_size: int = 3) -> None:
+    def __init__(
+        self, channels: int, embedding_dim: int, kernel_size: int = 3, initialization: Initialization = "kaiming"
+    ) -> None:
         super().__init__()
         self.kernel_size = kernel_size
         self.to_kernels = nn.Sequential(
@@ -24,8 +26,9 @@ class DynamicDepthwiseConv(nn.Module):
             nn.LeakyReLU(0.1),
             nn.Linear(channels, kernel_size**2 * channels, bias=False),
         )
-        init_scaled([self.to_kernels[0]], scale=1.0)
-        init_scaled([self.to_kernels[2]], scale=0.05)
+        if initialization == "kaiming":
+            init_scaled([self.to_kernels[0]], scale=1.0)
+            init_scaled([self.to_kernels[2]], scale=0.05)
 
     def forward(self, x_BCHW: Tensor, embedding_BD: Tensor) -> Tensor:
         b, c, h, w = x_BCHW.shape
@@ -38,9 +41,9 @@ class DynamicDepthwiseConv(nn.Module):
 class IDRDynamicBlock(nn.Module):
     """IDR-DCRB: x + conv(LeakyReLU(depthwise convolution with kernels from the IDR))."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, initialization: Initialization = "kaiming") -> None:
         super().__init__()
-        self.dynamic = DynamicDepthwiseConv(channels, embedding_dim=channels)
+        self.dynamic = DynamicDepthwiseConv(channels, embedding_dim=channels, initialization=initialization)
         self.conv = conv3x3(channels, channels)
 
     def forward(self, x_BCHW: Tensor, idr_BC: Tensor) -> Tensor:
@@ -51,11 +54,11 @@ class IDRDynamicBlock(nn.Module):
 class IDRRestorer(nn.Module):
     """KDSR's restorer: head, dynamic blocks, conv, long skip, PixelShuffle upsampler, conv to RGB."""
 
-    def __init__(self, channels: int, num_blocks: int, scale: int) -> None:
+    def __init__(self, channels: int, num_blocks: int, scale: int, initialization: Initialization = "kaiming") -> None:
         super().__init__()
         self.rgb_mean = RGBMean()
         self.head = conv3x3(3, channels)
-        self.blocks = nn.ModuleList([IDRDynamicBlock(channels) for _ in range(num_blocks)])
+        self.blocks = nn.ModuleList([IDRDynamicBlock(channels, initialization) for _ in range(num_blocks)])
         self.fuse = conv3x3(channels, channels)
         self.upsampler = PixelShuffleUpsampler(channels, scale)
         self.to_rgb = conv3x3(channels, 3)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realsr_mod.networks.base import SRNetwork
-from realsr_mod.networks.blocks import ResidualBlock, conv3x3, init_scaled
+from realsr_mod.networks.blocks import Initialization, ResidualBlock, check_initialization, conv3x3, init_scaled
 from realsr_mod.networks.dynamic import IDRRestorer
 
 
@@ -21,7 +21,9 @@ class DegradationEncoder(nn.Module):
     linear layer, on which the student is compared with its teacher.
     """
 
-    def __init__(self, in_channels: int, channels: int, num_blocks: int) -> None:
+    def __init__(
+        self, in_channels: int, channels: int, num_blocks: int, initialization: Initialization = "kaiming"
+    ) -> None:
         super().__init__()
         c = channels
         self.features = nn.Sequential(
@@ -39,7 +41,8 @@ class DegradationEncoder(nn.Module):
         )
         self.mlp = nn.Sequential(nn.Linear(4 * c, 4 * c), nn.LeakyReLU(0.1), nn.Linear(4 * c, 4 * c), nn.LeakyReLU(0.1))
         self.compress = nn.Sequential(nn.Linear(4 * c, c), nn.LeakyReLU(0.1))
-        init_scaled([self], scale=1.0)
+        if initialization == "kaiming":
+            init_scaled([self], scale=1.0)
 
     def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         distilled = self.mlp(self.features(x_BCHW))
@@ -55,20 +58,31 @@ class KDSRNet(SRNetwork):
         encoder_blocks: residual blocks of the encoder (N_e).
         restorer_blocks: IDR-DCRB of the restorer (N_b).
         sees_hr: the encoder reads the LR image together with the HR one, pixel-unshuffled to its size.
+        initialization: what the encoder and the dynamic kernels begin with. "kaiming": full-size weights, no biases, so
+            that what differs between images passes some fifteen layers undiminished; "pytorch": as in the authors'
+            program.
     """
 
     taps = MappingProxyType({"distilled": "encoder.mlp"})
     default_taps = ("embedding", "distilled")
 
     def __init__(
-        self, scale: int, channels: int, encoder_blocks: int, restorer_blocks: int, sees_hr: bool = False
+        self,
+        scale: int,
+        channels: int,
+        encoder_blocks: int,
+        restorer_blocks: int,
+        sees_hr: bool = False,
+        initialization: Initialization = "kaiming",
     ) -> None:
         super().__init__()
+        check_initialization(initialization)
         self.scale = scale
         self.embedding_dim = channels
         self.sees_hr = sees_hr
-        self.encoder = DegradationEncoder(3 + 3 * scale**2 if sees_hr else 3, channels, encoder_blocks)
-        self.restorer = IDRRestorer(channels, restorer_blocks, scale)
+        in_channels = 3 + 3 * scale**2 if sees_hr else 3
+        self.encoder = DegradationEncoder(in_channels, channels, encoder_blocks, initialization)
+        self.restorer = IDRRestorer(channels, restorer_blocks, scale, initialization)
 
     def encode(self, lr_B3HW: Tensor, hr: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The IDR (B, C) and the distilled vector (B, 4C). A teacher needs `hr` (B, 3, sH, sW) as well."""

@@ -50,6 +50,18 @@ def test_an_untrained_encoder_tells_images_apart():
     assert (idr.std(dim=0).norm() / idr.mean(dim=0).norm()).item() > 0.1
 
 
+def test_the_released_start_is_pytorchs():
+    torch.manual_seed(0)
+    network = KDSRNet(4, channels=32, encoder_blocks=3, restorer_blocks=1, initialization="pytorch")
+    dynamic = network.restorer.blocks[0].dynamic.to_kernels
+    for layer in (network.encoder.features[0], network.encoder.mlp[2], dynamic[0], dynamic[2]):
+        bound = layer.weight[0].numel() ** -0.5  # its weights and biases are uniform within it
+        assert 0.97 * bound < layer.weight.abs().max().item() <= bound
+    assert network.encoder.features[0].bias.abs().max() > 0
+    with pytest.raises(ValueError, match="initialization must be kaiming or pytorch, got 'xavier'"):
+        KDSRNet(4, channels=4, encoder_blocks=1, restorer_blocks=1, initialization="xavier")
+
+
 def test_teacher_without_hr_is_refused():
     teacher = KDSRNet(2, channels=4, encoder_blocks=1, restorer_blocks=1, sees_hr=True)
     with pytest.raises(ValueError, match="LR and HR together"):
