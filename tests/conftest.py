@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 torch.set_num_threads(1)  # the tests run side by side, and waiting threads would steal from each other
+
+os.environ["REALSR_MOD_CACHE"] = "no-such-folder"  # else a test would see what its user has fetched
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -103,15 +103,17 @@ def _why_not_served(host: str, port: int, error: OSError) -> str:
 
 
 def offered_models(given: list[str], runs: Path) -> "list[ModelLocation]":
-    """The models that are given, then the zoo's, its default first, then those trained under `runs`, newest first.
+    """The models that are given, the zoo's, its default first, Real-ESRGAN's if fetched, and runs, newest first.
 
     Models that do not upscale a photo alone, such as teachers, are left out. Raises FileNotFoundError for a model that
     is not there.
     """
+    from realsr_mod.weights import realesrgan
     from realsr_mod.weights.catalog import entries
     from realsr_mod.weights.locate import locate, upscaling_runs
 
-    models: list[str | Path] = [*given, *(entry.folder for entry in entries()), *upscaling_runs(runs)]
+    fetched = [path for model in realesrgan.PUBLISHED if (path := realesrgan.find(model)) is not None]
+    models: list[str | Path] = [*given, *(entry.folder for entry in entries()), *fetched, *upscaling_runs(runs)]
     found = [locate(model) for model in models]
     by_place: dict[Path, ModelLocation] = {}
     for location in found:

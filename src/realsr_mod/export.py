@@ -42,7 +42,7 @@ def export(
     ] = Format.safetensors,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder. Default: export beside the model; for the zoo export/NAME here."),
+        typer.Option("--output", "-o", help="Folder. Default: export beside the model; for a name export/NAME here."),
     ] = None,
     wrapper: Annotated[
         str,
@@ -89,11 +89,11 @@ def write(model: "Model", file_format: Format, folder: Path | None = None, wrapp
 def beside(source: "ModelLocation") -> Path:
     """Where an exported model goes by default: `export` in its folder, for a file `export/NAME` beside it.
 
-    For the zoo, whose folder is the package's, `export/NAME` here.
+    For a model that is kept by its name, in the package or the cache, `export/NAME` here.
     """
     path = source.path
-    if source.in_zoo:
-        return Path("export") / path.name
+    if source.in_zoo or source.is_published:
+        return Path("export") / (path.name if source.in_zoo else path.stem)
     return path.parent / "export" / path.stem if path.is_file() else path / "export"
 
 

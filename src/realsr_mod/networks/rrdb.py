@@ -52,25 +52,39 @@ class RRDBRestorer(nn.Module):
     that does not divide is padded by repeating its border, and the result is cropped.
 
     Args:
-        scale: 1, 2 or 4.
+        scale: 1, 2 or 4; with other doublings 2**doublings, or a half or a quarter of it.
         channels: C, feature channels.
         num_blocks: RRDBs.
         growth: G, channels that each convolution of a dense block adds.
         init_scale: of the RRDBs' first weights, as a share of Kaiming's. The published tenth suits 23 blocks; a network
             of a few blocks learns faster from 1.
+        doublings: 0 to 4. ESRGAN's first program has none at scale 1, one at scale 2, three at scale 8.
     """
 
-    def __init__(self, scale: int, channels: int, num_blocks: int, growth: int, init_scale: float = 0.1) -> None:
+    def __init__(
+        self,
+        scale: int,
+        channels: int,
+        num_blocks: int,
+        growth: int,
+        init_scale: float = 0.1,
+        doublings: int = 2,
+    ) -> None:
         super().__init__()
-        if scale not in (1, 2, 4):
-            raise ValueError(f"an RRDB network enlarges by 1, 2 or 4, got scale={scale}")
+        if doublings not in range(5):
+            raise ValueError(f"an RRDB network doubles 0 to 4 times, got doublings={doublings}")
+        scales = [2**doublings // fold for fold in (4, 2, 1) if 2**doublings >= fold]
+        if scale not in scales:
+            known = " or ".join(map(str, scales))
+            raise ValueError(f"an RRDB network of doublings={doublings} enlarges by {known}, got scale={scale}")
         self.scale = scale
-        self.fold = 4 // scale
+        self.fold = 2**doublings // scale
         self.head = conv3x3(3 * self.fold**2, channels)
         self.blocks = nn.ModuleList([RRDB(channels, growth, init_scale) for _ in range(num_blocks)])
         self.fuse = conv3x3(channels, channels)
-        self.up1 = conv3x3(channels, channels)
-        self.up2 = conv3x3(channels, channels)
+        for i in range(doublings):
+            self.add_module(f"up{i + 1}", conv3x3(channels, channels))
+        self.doublings = doublings
         self.refine = conv3x3(channels, channels)
         self.to_rgb = conv3x3(channels, 3)
 
@@ -86,7 +100,7 @@ class RRDBRestorer(nn.Module):
                 gamma_BC11, beta_BC11 = (part[:, :, None, None] for part in affines[i])
                 x = (1 + gamma_BC11) * x + beta_BC11
         x = head + self.fuse(x)
-        for conv in (self.up1, self.up2):
+        for conv in (self.get_submodule(f"up{i + 1}") for i in range(self.doublings)):
             x = F.leaky_relu(conv(F.interpolate(x, scale_factor=2, mode="nearest")), 0.2)
         sr: Tensor = self.to_rgb(F.leaky_relu(self.refine(x), 0.2))
         return sr if self.fold == 1 else sr[..., : height * self.scale, : width * self.scale]
@@ -108,10 +122,12 @@ class RRDBNet(SRNetwork):
     taps = MappingProxyType({"body": "restorer.fuse"})
     default_taps = ("body",)
 
-    def __init__(self, scale: int = 4, channels: int = 64, num_blocks: int = 23, growth: int = 32) -> None:
+    def __init__(
+        self, scale: int = 4, channels: int = 64, num_blocks: int = 23, growth: int = 32, doublings: int = 2
+    ) -> None:
         super().__init__()
         self.scale = scale
-        self.restorer = RRDBRestorer(scale, channels, num_blocks, growth)
+        self.restorer = RRDBRestorer(scale, channels, num_blocks, growth, doublings=doublings)
 
     def restore(self, lr_B3HW: Tensor, embedding_B0: Tensor) -> Tensor:
         sr: Tensor = self.restorer(lr_B3HW)

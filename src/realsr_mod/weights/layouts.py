@@ -4,6 +4,7 @@ Facts about their files; sizes follow from the tensors' shapes. A method's own l
 here are what they share and those of the networks that are no method's.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from realsr_mod.networks.base import SRNetwork
 from realsr_mod.networks.rrdb import RRDBNet
+from realsr_mod.networks.srvgg import SRVGGNetCompact
 
 State = Mapping[str, Tensor]
 Names = tuple[tuple[str, str], ...]  # (their module, ours); `#` stands for the same number on both sides
@@ -89,8 +91,7 @@ def rrdb_names(dense_block: str, fuse: str, up: str, refine: str) -> Names:
             for conv in range(5)
         ),
         (fuse, "restorer.fuse"),
-        (f"{up}1", "restorer.up1"),
-        (f"{up}2", "restorer.up2"),
+        (f"{up}#", "restorer.up#"),
         (refine, "restorer.refine"),
         ("conv_last", "restorer.to_rgb"),
     )
@@ -104,15 +105,17 @@ _ESRGAN_REQUIRED = ("conv_first.weight", "RRDB_trunk.#.RDB1.conv1.weight", "HRco
 
 def rrdb_sizes(state: State, first_of_block: str = "body.#.rdb1.conv1.weight") -> dict[str, Any]:
     channels, inputs = state["conv_first.weight"].shape[:2]
-    scales = {3: 4, 12: 2, 48: 1}  # input channels after folding the image by 1, 2, 4
-    if inputs not in scales:
+    folds = {3: 1, 12: 2, 48: 4}
+    if inputs not in folds:
         raise ValueError(f"the first convolution reads {inputs} channels; known are 3 (×4), 12 (×2), 48 (×1)")
-    return {
-        "scale": scales[inputs],
+    doublings = count(state, "conv_up#.weight") if "conv_body.weight" in state else 2
+    sizes = {
+        "scale": 2**doublings // folds[inputs],
         "channels": channels,
         "num_blocks": count(state, first_of_block),
         "growth": state[first_of_block.replace("#", "0")].shape[0],
     }
+    return sizes if doublings == 2 else sizes | {"doublings": doublings}
 
 
 RRDBNET = Layout(
@@ -121,6 +124,7 @@ RRDBNET = Layout(
     names=RRDB_NAMES,
     network=RRDBNet,
     sizes=rrdb_sizes,
+    writable=lambda network: network.restorer.doublings == 2,  # its programs know no other
 )
 FIRST_ESRGAN = Layout(
     name="RRDBNet (ESRGAN's first program)",
@@ -129,4 +133,56 @@ FIRST_ESRGAN = Layout(
     network=RRDBNet,
     sizes=lambda state: rrdb_sizes(state, "RRDB_trunk.#.RDB1.conv1.weight"),
     writable=lambda network: False,  # today's programs read the layout above
+)
+
+
+# --- ESRGAN's first files: modules by their place in a Sequential, as most of the community's models are ---
+
+_OLD_BLOCK = re.compile(r"model\.1\.sub\.(\d+)\.RDB([123])\.conv([1-5])\.0\.(weight|bias)")
+_OLD_PLACE = re.compile(r"model\.(\d+)\.(weight|bias)")
+_OLD_FUSE = re.compile(r"model\.1\.sub\.\d+\.(weight|bias)")
+
+
+def is_old_esrgan(state: State) -> bool:
+    """Whether a state dict is of ESRGAN's first files."""
+    return "model.0.weight" in state and "model.1.sub.0.RDB1.conv1.0.weight" in state
+
+
+def from_old_esrgan(state: State) -> dict[str, Tensor]:
+    """Such a state dict with today's names (`RRDBNET`). Keys of other networks keep theirs.
+
+    After the blocks `model.` holds a convolution at every third place for each doubling, then two more at every second.
+    """
+    places = sorted({int(match[1]) for key in state if (match := _OLD_PLACE.fullmatch(key))})
+    after = ["conv_first", *(f"conv_up{i + 1}" for i in range(len(places) - 3)), "conv_hr", "conv_last"]
+    names = dict(zip(places, after, strict=False))
+    renamed = {}
+    for key, value in state.items():
+        if match := _OLD_BLOCK.fullmatch(key):
+            key = f"body.{match[1]}.rdb{match[2]}.conv{match[3]}.{match[4]}"
+        elif match := _OLD_FUSE.fullmatch(key):
+            key = f"conv_body.{match[1]}"
+        elif match := _OLD_PLACE.fullmatch(key):
+            key = f"{names.get(int(match[1]), key)}.{match[2]}"
+        renamed[key] = value
+    return renamed
+
+
+# --- SRVGGNetCompact ---
+
+
+def _srvgg_sizes(state: State) -> dict[str, Any]:
+    convolutions = [key for key in state if key.endswith(".weight") and state[key].ndim == 4]
+    last = f"body.{max(int(key.split('.')[1]) for key in convolutions)}.weight"
+    scale = math.isqrt(state[last].shape[0] // 3)
+    return {"scale": scale, "channels": state["body.0.weight"].shape[0], "num_convs": len(convolutions) - 2}
+
+
+SRVGG = Layout(
+    name="SRVGGNetCompact (Real-ESRGAN)",
+    required=("body.0.weight", "body.1.weight", "body.2.weight"),
+    names=(("body.#", "body.#"),),
+    network=SRVGGNetCompact,
+    sizes=_srvgg_sizes,
+    writable=lambda network: network.shuffle == network.scale,  # its program resizes outside of the network
 )

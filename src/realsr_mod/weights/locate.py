@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Literal
 
 from realsr_mod.runtime.files import read_json
-from realsr_mod.weights import catalog
+from realsr_mod.weights import catalog, realesrgan
 from realsr_mod.weights.catalog import CONFIG_NAME, NEWEST, WEIGHTS_NAME
 
 logger = logging.getLogger(__name__)
 
 SUMMARY_NAME = "summary.json"  # in the folder of a training that has finished
+CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
+NCNN_SUFFIX, NCNN_WEIGHTS_SUFFIX = ".param", ".bin"  # a model of ncnn is two files
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class ModelLocation:
         """Whether it comes with the package."""
         return catalog.in_zoo(self.path)
 
+    @property
+    def is_published(self) -> bool:
+        """Whether it is one of Real-ESRGAN's own, found by name in the cache."""
+        return realesrgan.is_kept(self.path)
+
     def __str__(self) -> str:
         return str(self.path)
 
@@ -50,6 +57,8 @@ Model = str | Path | ModelLocation
 
 def locate(model: Model | None = None) -> ModelLocation:
     """Find the model that a person means: a path, a name of the zoo, or `newest`. What lies at the path wins.
+
+    Of ncnn's two files either may be given, or their name without a suffix; a folder with one checkpoint means it.
 
     None means `catalog.default_model()`. Raises FileNotFoundError if nothing is there, with what there is.
     """
@@ -62,6 +71,7 @@ def locate(model: Model | None = None) -> ModelLocation:
     for folder in (path, path / "model", path.parent if path.name == WEIGHTS_NAME else path):
         if (folder / WEIGHTS_NAME).is_file() and (folder / CONFIG_NAME).is_file():
             return ModelLocation(path, folder / WEIGHTS_NAME, "released")
+    path = _whole_model(path)
     if path.is_file():
         return ModelLocation(path, path, "checkpoint")
     raise FileNotFoundError(_nothing_there(str(name)))
@@ -75,18 +85,39 @@ def _by_name(name: str) -> Path | None:
                 f"{NEWEST}: no trained model under runs/; train one (python -m realsr_mod.train), or give another model"
             )
         return found
+    if (model := realesrgan.published(name)) is not None:
+        kept = realesrgan.find(model)
+        if kept is None:
+            raise FileNotFoundError(realesrgan.where_to_get(model))
+        return kept
     return catalog.ZOO_DIR / name if name in catalog.zoo_names() else None
+
+
+def _whole_model(path: Path) -> Path:
+    """The file that stands for the model where a path names a part of it, or the folder that it lies in alone."""
+    if not path.exists() and (param := path.with_name(path.name + NCNN_SUFFIX)).is_file():
+        return param
+    if path.suffix == NCNN_WEIGHTS_SUFFIX and (param := path.with_suffix(NCNN_SUFFIX)).is_file():
+        return param
+    if not path.is_dir():
+        return path
+    found = sorted(p for p in path.iterdir() if p.suffix in (*CHECKPOINT_SUFFIXES, NCNN_SUFFIX))
+    if len(found) > 1:
+        names = ", ".join(p.name for p in found[:12]) + (" …" if len(found) > 12 else "")
+        raise ValueError(f"{path}: holds {len(found)} models; give one of them: {names}")
+    return found[0] if found else path
 
 
 def _nothing_there(name: str) -> str:
     names = catalog.zoo_names()
-    near = difflib.get_close_matches(name, names, n=1)
+    near = difflib.get_close_matches(name, [*names, *(model.name for model in realesrgan.PUBLISHED)], n=1)
     return (
         f"{name}: no model here; "
         + (f"did you mean {near[0]}? " if near else "")
         + f"a model is a folder with {WEIGHTS_NAME} and {CONFIG_NAME}, for example the run folder of a finished "
         f"training; or a checkpoint file; or {NEWEST}, the newest trained run; or one of the zoo: "
-        f"{', '.join(names) or 'none is installed'}"
+        f"{', '.join(names) or 'none is installed'}; or one of Real-ESRGAN's: "
+        f"{', '.join(model.name for model in realesrgan.PUBLISHED)}"
     )
 
 

@@ -4,6 +4,7 @@ A checkpoint is parsed, not trusted: nothing pickled in it is run, its architect
 tensor must find its place.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,16 @@ from torch import Tensor
 from realsr_mod.methods.kdsr import layout as kdsr
 from realsr_mod.methods.mmrealsr import layout as mmrealsr
 from realsr_mod.networks.base import SRNetwork
-from realsr_mod.weights.layouts import FIRST_ESRGAN, RRDBNET, Layout
-from realsr_mod.weights.state import check_dense, load_state, read_checkpoint
+from realsr_mod.networks.srvgg import SRVGGNetCompact, SRVGGNetDenoise
+from realsr_mod.weights.layouts import FIRST_ESRGAN, RRDBNET, SRVGG, Layout, from_old_esrgan, is_old_esrgan
+from realsr_mod.weights.locate import NCNN_SUFFIX
+from realsr_mod.weights.ncnn.networks import read_ncnn
+from realsr_mod.weights.state import check_dense, check_state, read_checkpoint
 
-LAYOUTS = (kdsr.STUDENT, kdsr.TEACHER, mmrealsr.MMREALSR, RRDBNET, FIRST_ESRGAN)  # the first that matches counts
+LAYOUTS = (kdsr.STUDENT, kdsr.TEACHER, mmrealsr.MMREALSR, RRDBNET, FIRST_ESRGAN, SRVGG)  # the first that matches counts
 # What training programs wrap a state dict in. The averaged weights first: the papers report those.
-WRAPPERS = ("params_ema", "params", "state_dict")
+WRAPPERS = ("params_ema", "params-ema", "params", "state_dict", "model", "netG")
+_GENERAL = re.compile(r"(general)([-_])(?!wdn)", re.IGNORECASE)  # realesr-general-x4v3, RealESRGAN_General_x4_v3
 _KNOWN = ", ".join(layout.name for layout in LAYOUTS)
 
 
@@ -32,22 +37,38 @@ def read_official(source: str | Path | Mapping[str, Any]) -> tuple[SRNetwork, di
     """A network from a checkpoint of the papers' own programs, and its config as `save_model` takes it.
 
     Args:
-        source: a `.pth`, `.pt`, `.ckpt` or `.safetensors` file, or a state dict; with or without the wrappers
-            `params_ema`, `params`, `state_dict`, and the prefix `module.` that parallel training leaves.
+        source: a `.pth`, `.pt`, `.ckpt` or `.safetensors` file, or a `.param` file of ncnn with its `.bin` beside it,
+            or a state dict; with or without `WRAPPERS`, and the prefix `module.` that parallel training leaves. A file
+            whose partner lies beside it, `…general-wdn-x4v3` beside `…general-x4v3`, gives both, mixed by `noise`.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: truncated, not tensors alone, or of an architecture that is not among `LAYOUTS`.
     """
-    if isinstance(source, str | Path):
-        where, state = str(source), unwrap(read_checkpoint(source))
-    else:
-        where, state = "state dict", unwrap(source)
+    if not isinstance(source, str | Path):
+        return _read_state(unwrap(source), "state dict")
+    path = Path(source)
+    network, config = _read_file(path)
+    partner = denoise_partner(path)
+    if isinstance(network, SRVGGNetCompact) and partner is not None:
+        return _mixed(network, config, partner)
+    return network, config
+
+
+def _read_file(path: Path) -> tuple[SRNetwork, dict[str, Any]]:
+    if path.suffix == NCNN_SUFFIX:
+        return read_ncnn(path)
+    return _read_state(unwrap(read_checkpoint(path)), str(path))
+
+
+def _read_state(state: dict[str, Tensor], where: str) -> tuple[SRNetwork, dict[str, Any]]:
     for key, value in state.items():
         try:
             check_dense(key, value)
         except ValueError as error:
             raise ValueError(f"{where}: {error}; ask its author for safetensors") from error
+    if is_old_esrgan(state):
+        state = from_old_esrgan(state)
     layout = next((layout for layout in LAYOUTS if layout.matches(state)), None)
     if layout is None:
         raise ValueError(
@@ -55,6 +76,25 @@ def read_official(source: str | Path | Mapping[str, Any]) -> tuple[SRNetwork, di
             f"{', '.join(list(state)[:3]) or 'none'}. For a model trained here give its run folder"
         )
     return _load_layout(layout, state, where)
+
+
+def denoise_partner(path: Path) -> Path | None:
+    """The file of the network that hardly denoises (`wdn`), if it lies beside the one that does."""
+    name = _GENERAL.sub(lambda m: f"{m[1]}{m[2]}{'WDN' if m[1][0].isupper() else 'wdn'}{m[2]}", path.name, count=1)
+    partner = path.with_name(name)
+    return partner if name != path.name and partner.is_file() else None
+
+
+def _mixed(strong: SRVGGNetCompact, config: dict[str, Any], partner: Path) -> tuple[SRNetwork, dict[str, Any]]:
+    """Both networks of a pair as one, whose `noise` says how much of each."""
+    weak, other = _read_file(partner)
+    if other != config:
+        raise ValueError(f"{partner}: differs in size from its partner; move one of them to another folder")
+    sizes = {key: value for key, value in config.items() if key != "_target_"}
+    network = SRVGGNetDenoise(**sizes)
+    network.strong.load_state_dict(strong.state_dict())
+    network.weak.load_state_dict(weak.state_dict())
+    return network.eval(), {"_target_": f"{SRVGGNetDenoise.__module__}.{SRVGGNetDenoise.__qualname__}", **sizes}
 
 
 def _load_layout(layout: Layout, state: dict[str, Tensor], where: str) -> tuple[SRNetwork, dict[str, Any]]:
@@ -67,16 +107,20 @@ def _load_layout(layout: Layout, state: dict[str, Tensor], where: str) -> tuple[
                 f"{where}: {key} is {state[key].flatten().tolist()[:9]}, expected {expected.flatten().tolist()}; "
                 f"{layout.name} is supported for images in [0, 1] with DIV2K's mean colour"
             )
-    found = {key: layout.to_ours(key) for key in state if key not in constants}
-    renamed = {key: ours for key, ours in found.items() if ours is not None}
-    if strangers := [key for key in found if key not in renamed]:
+    names = {key: layout.to_ours(key) for key in state if key not in constants}
+    renamed = {key: ours for key, ours in names.items() if ours is not None}
+    if strangers := [key for key in names if key not in renamed]:
         raise ValueError(f"{where}: looks like {layout.name}, which has no {', '.join(strangers[:3])}")
+    found_state = {ours: state[key].float() for key, ours in renamed.items()}
     try:
         sizes = layout.sizes(state)
-        network = layout.network(**sizes)
+        with torch.device("meta"):  # takes no memory: sizes are believed only if the weights have them
+            empty = layout.network(**sizes)
     except Exception as error:  # whatever shapes of the wrong kind lead to
         raise ValueError(f"{where}: looks like {layout.name}, but its sizes cannot be read: {error}") from error
-    load_state(network, {ours: state[key].float() for key, ours in renamed.items()}, source=where)
+    check_state(empty, found_state, where)
+    network = layout.network(**sizes)
+    network.load_state_dict(found_state)
     target = f"{layout.network.__module__}.{layout.network.__qualname__}"
     return network.eval(), {"_target_": target, **sizes}
 

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
+from realsr_mod.weights.locate import CHECKPOINT_SUFFIXES
 
 
 def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
@@ -24,6 +24,8 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; give a checkpoint ({', '.join(CHECKPOINT_SUFFIXES)})")
+    if stray := describe_stray_file(path):
+        raise ValueError(f"{path}: {stray}")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -39,6 +41,20 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
         raise ValueError(f"{path}: holds a {type(content).__name__}, not a state dict")
     return content
+
+
+def describe_stray_file(path: Path) -> str | None:
+    """What a download left in the place of weights, and what to do about it; None for anything else."""
+    with path.open("rb") as file:
+        begin = file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if begin.startswith(b"version https://git-lfs"):
+        return (
+            "a Git-LFS pointer, which only says where the weights are; fetch them with 'git lfs pull', or download the "
+            "file itself"
+        )
+    if begin.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")):
+        return "a web page, not weights: the download's page was saved; open it and download the file itself"
+    return None
 
 
 def read_shapes(path: str | Path) -> dict[str, Tensor]:

@@ -32,7 +32,7 @@ def test_zero_affines_change_nothing_and_others_act_per_row():
 
 
 def test_scale_three_is_refused():
-    with pytest.raises(ValueError, match="1, 2 or 4, got scale=3"):
+    with pytest.raises(ValueError, match="1 or 2 or 4, got scale=3"):
         RRDBNet(3)
 
 

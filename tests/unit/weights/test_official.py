@@ -90,14 +90,54 @@ def test_esrgan_s_first_program_is_read_and_today_s_layout_written(golden, name)
     assert to_official(network).keys() == state.keys()
 
 
-@pytest.mark.parametrize("wrap", ["params", "params_ema", "state_dict", "module"])
+def by_place(network: RRDBNet) -> dict[str, Tensor]:
+    """The state of an RRDBNet as ESRGAN's first files have it, where modules are counted in a Sequential."""
+    restorer, state = network.restorer, {}
+
+    def put(place: str, conv: torch.nn.Module) -> None:
+        state[f"model.{place}.weight"], state[f"model.{place}.bias"] = conv.weight.detach(), conv.bias.detach()
+
+    put("0", restorer.head)
+    for i, block in enumerate(restorer.blocks):
+        for j, dense in enumerate(block.dense):
+            for k, conv in enumerate(dense.convs):
+                put(f"1.sub.{i}.RDB{j + 1}.conv{k + 1}.0", conv)
+    put(f"1.sub.{len(restorer.blocks)}", restorer.fuse)
+    for i in range(restorer.doublings):
+        put(str(3 * (i + 1)), getattr(restorer, f"up{i + 1}"))
+    put(str(3 * restorer.doublings + 2), restorer.refine)
+    put(str(3 * restorer.doublings + 4), restorer.to_rgb)
+    return state
+
+
+@pytest.mark.parametrize(("scale", "doublings"), [(1, 0), (2, 1), (4, 2), (8, 3), (2, 2)])
+@torch.no_grad()
+def test_esrgan_s_first_files_are_read(scale, doublings):
+    network = RRDBNet(scale, channels=4, num_blocks=2, growth=2, doublings=doublings).eval()
+    again = load_official(by_place(network))
+    x = torch.rand(1, 3, 8, 12, generator=torch.Generator().manual_seed(0))
+    assert again.scale == scale
+    assert torch.equal(again(x), network(x))
+    assert again(x).shape == (1, 3, 8 * scale, 12 * scale)
+
+
+def test_esrgan_s_first_files_with_more_in_them_are_refused():
+    state = by_place(RRDBNet(4, channels=4, num_blocks=1, growth=2))
+    with pytest.raises(ValueError, match=r"RRDBNet .*which has no model\.1\.sub\.0\.RDB1\.conv1x1\.weight"):
+        load_official(state | {"model.1.sub.0.RDB1.conv1x1.weight": torch.zeros(2, 4, 1, 1)})  # ESRGAN+
+
+
+@pytest.mark.parametrize("wrap", ["params", "params_ema", "params-ema", "state_dict", "model", "netG", "module"])
 def test_wrappers(golden, wrap):
     state = official_state(golden("rrdbnet_x4")[0])
     noise = {key: torch.zeros_like(value) for key, value in state.items()}
     wrapped = {
         "params": {"params": state},
         "params_ema": {"params": noise, "params_ema": state},  # the averaged weights win
+        "params-ema": {"params-ema": state},
         "state_dict": {"epoch": 3, "state_dict": state},
+        "model": {"optimizer": {}, "model": state},
+        "netG": {"netG": state, "netD": noise},
         "module": {f"module.{key}": value for key, value in state.items()},
     }[wrap]
     written = to_official(load_official(wrapped))
@@ -151,6 +191,28 @@ def test_other_files_are_refused_in_a_sentence(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"odd.pth: .*not? (a )?checkpoint"):
         load_official(path)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 67040989\n", "a Git-LFS pointer"),
+        ("\n<!DOCTYPE html>\n<html><body>Sign in</body></html>", "a web page, not weights"),
+    ],
+)
+def test_what_a_download_left_instead_is_named(tmp_path, suffix, content, message):
+    path = tmp_path / f"model{suffix}"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=f"model{suffix}: {message}"):
+        load_model(path)
+
+
+def test_a_file_of_huge_layers_that_are_not_in_it_takes_no_memory():
+    state = {"conv_first.weight": torch.zeros(1_000_000, 3, 3, 3), "conv_hr.weight": torch.zeros(1, 1, 3, 3)}
+    state |= {"body.0.rdb1.conv1.weight": torch.zeros(1, 1, 3, 3), "conv_last.weight": torch.zeros(3, 1, 3, 3)}
+    with pytest.raises(ValueError, match="weights do not fit RRDBNet"):
+        load_official(state)  # a convolution of these channels has 9e12 weights
 
 
 def test_wrong_architecture_is_named():
