@@ -5,7 +5,7 @@ Legend: B batch, C = 3 colours, H and W the high-resolution size.
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ from realsr_mod.runtime.rng import derive_seed, step_generator
 log = logging.getLogger(__name__)
 
 _VALIDATION = 103  # validation degradations are the same in every run, whatever its seed
+_REPEATED = 104  # and so are those under which several photos are compared
 
 
 class SRDataModule(pl.LightningDataModule, ABC):
@@ -154,6 +155,33 @@ class SRDataModule(pl.LightningDataModule, ABC):
             )
         share = range(self._rank, len(dataset), self._world_size)
         return DataLoader(dataset, batch_size=1, sampler=share, collate_fn=collate_validation, **self._loader_options())
+
+    @property
+    def can_repeat_degradations(self) -> bool:
+        """Whether photos can be degraded again in the same way: they are no real pairs, and there are two of them."""
+        return self.degradation is not None and not self.degradation.versions and len(self.val_files) > 1
+
+    @torch.no_grad()
+    def repeated_degradations(
+        self, device: torch.device | str = "cpu", photos: int = 8, draws: int = 8
+    ) -> Iterator[SRBatch]:
+        """The first `photos` validation photos, each as a batch of it under the same `draws` degradations.
+
+        All are cut to one square from the centre, as large as a training patch or the smallest photo allows.
+        """
+        assert self.degradation is not None, "see can_repeat_degradations"
+        degradation, store = self.degradation.to(device), self._store(self.val_files[:photos])
+        images = [store.read(index).hr for index in range(len(store))]
+        side = min(self.hr_crop_px, *(min(image.shape[:2]) for image in images)) // self.scale * self.scale
+        generator = torch.Generator().manual_seed(derive_seed(_REPEATED, 0))
+        params = degradation.sample((draws, 3, side, side), generator)
+        params = map_params(params, lambda tensor: tensor.to(device))
+        for image in images:
+            top, left = ((length - side) // 2 for length in image.shape[:2])
+            cut = torch.from_numpy(image[top : top + side, left : left + side].copy())
+            hr_BCHW = _to_float(cut[None].to(device)).expand(draws, -1, -1, -1).contiguous()
+            with torch.autocast(hr_BCHW.device.type, enabled=False):
+                yield SRBatch(degradation(hr_BCHW, params), degradation.target(hr_BCHW), params, 0)
 
     @torch.no_grad()
     def on_after_batch_transfer(self, batch: RawBatch, dataloader_idx: int = 0) -> SRBatch:

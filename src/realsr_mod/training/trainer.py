@@ -37,7 +37,7 @@ from realsr_mod.weights.locate import SUMMARY_NAME
 from realsr_mod.weights.release import read_config, save_model
 from realsr_mod.weights.state import load_state
 
-FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "accuracy")  # whichever the method measures
+FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "accuracy", "degradation_share")  # whichever the method measures
 
 
 def job(cfg: DictConfig) -> float:

@@ -1,19 +1,27 @@
 """Training KDSR: a teacher that sees HR, then a student that learns the teacher's degradation representation."""
 
-from typing import Any
+import logging
+from typing import Any, Literal
 
 import torch
+from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 
 from realsr_mod.data.batch import SRBatch
+from realsr_mod.data.datamodule import SRDataModule
 from realsr_mod.methods.base import LossTerms, SRModule
 from realsr_mod.methods.kdsr.loss import DistillationLoss
 from realsr_mod.methods.kdsr.network import KDSRNet
+from realsr_mod.methods.kdsr.sight import degradation_share
 from realsr_mod.weights.release import load_model
+
+log = logging.getLogger(__name__)
 
 
 class KDSRModule(SRModule):
-    """What both stages share: a rate of its own for the encoder.
+    """What both stages share: a rate of its own for the encoder, and how well it tells degradation from content.
+
+    Each validation measures `val/degradation_share` (see `sight.py`), where there is a degradation to repeat.
 
     Args:
         network: what is trained.
@@ -35,6 +43,18 @@ class KDSRModule(SRModule):
             {"params": [p for p in trained if id(p) not in encoder]},
             {"params": [p for p in trained if id(p) in encoder], "lr_ratio": self.encoder_lr_ratio},
         ]
+
+    def on_validation_epoch_start(self) -> None:
+        share = self.measured_share(self.network)
+        if share is not None:
+            self.log("val/degradation_share", share)
+
+    def measured_share(self, network: KDSRNet) -> float | None:
+        """What of `network`'s representation degradation explains on the validation photos; None with real pairs."""
+        datamodule = getattr(self.trainer, "datamodule", None)
+        if not isinstance(datamodule, SRDataModule) or not datamodule.can_repeat_degradations:
+            return None
+        return degradation_share(network, datamodule.repeated_degradations(self.device))
 
 
 class KDSRTeacher(KDSRModule):
@@ -59,7 +79,9 @@ class KDSRStudent(KDSRModule):
         distillation_weight: weight of the KL term.
         temperature: softens both representations.
         warmup_steps: first steps in which only the encoder trains, on the KL term alone.
-        initialize_from_teacher: start from the teacher's weights wherever shapes agree, unless `start_from` is given.
+        initialize_from_teacher: what of the teacher's weights the student begins with, wherever shapes agree and
+            unless `start_from` is given: "restorer", as the released program does in effect; "all"; or None.
+        least_teacher_share: a teacher of whose representation degradation explains less is warned of at the start.
         training: `encoder_lr_ratio`, `optimizer`, `scheduler` and what else KDSRModule takes.
     """
 
@@ -70,18 +92,25 @@ class KDSRStudent(KDSRModule):
         distillation_weight: float = 1.0,
         temperature: float = 0.15,
         warmup_steps: int = 0,
-        initialize_from_teacher: bool = True,
+        initialize_from_teacher: Literal["restorer", "all"] | None = "restorer",
+        least_teacher_share: float = 0.1,
         **training: Any,
     ) -> None:
         super().__init__(network, **training)
         if teacher is None and warmup_steps:
             raise ValueError(f"warmup_steps={warmup_steps} trains on the teacher alone; give method.teacher, or set 0")
+        if initialize_from_teacher not in ("restorer", "all", None):
+            raise ValueError(f"initialize_from_teacher must be restorer, all or null, got {initialize_from_teacher!r}")
+        self.least_teacher_share = least_teacher_share
         self.distillation_loss = DistillationLoss(temperature)
         self.distillation_weight = distillation_weight
         self.warmup_steps = warmup_steps
         self.teacher = None if teacher is None else self._load_teacher(teacher)
-        if self.teacher is not None and initialize_from_teacher and training.get("start_from") is None:
-            copy_matching_weights(self.teacher, self.network)
+        if self.teacher is not None and training.get("start_from") is None:
+            if initialize_from_teacher == "all":
+                copy_matching_weights(self.teacher, self.network)
+            elif initialize_from_teacher == "restorer":
+                copy_matching_weights(self.teacher.restorer, self.network.restorer)
 
     def _load_teacher(self, path: str) -> KDSRNet:
         teacher = load_model(path)
@@ -93,6 +122,24 @@ class KDSRStudent(KDSRModule):
                 f"scale {self.network.scale} and {self.network.embedding_dim}; both must agree to distil"
             )
         return teacher.requires_grad_(False)
+
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        share = None if self.teacher is None else self.measured_share(self.teacher)
+        if share is not None:
+            self._report(share)
+
+    @rank_zero_only
+    def _report(self, share: float) -> None:
+        log.info("degradation explains %.1f %% of the teacher's representation", 100 * share)
+        if share < self.least_teacher_share:
+            log.warning(
+                "this teacher cannot teach: degradation explains %.1f %% of what its representation varies by over the "
+                "validation photos, and method.least_teacher_share is %g %%; the rest is content. Train it longer, or "
+                "with network.teacher_input=difference, or train without one: teacher=null",
+                100 * share,
+                100 * self.least_teacher_share,
+            )
 
     def train(self, mode: bool = True) -> "KDSRStudent":
         super().train(mode)

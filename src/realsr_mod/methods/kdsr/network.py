@@ -4,14 +4,19 @@ Legend: B batch, C feature channels, H and W the low-resolution size, s the scal
 """
 
 from types import MappingProxyType
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from realsr_mod.degradations.resize import resize
 from realsr_mod.networks.base import SRNetwork
 from realsr_mod.networks.blocks import Initialization, ResidualBlock, check_initialization, conv3x3, init_scaled
 from realsr_mod.networks.dynamic import IDRRestorer
+
+
+TeacherInput = Literal["plain", "difference"]
 
 
 class DegradationEncoder(nn.Module):
@@ -19,10 +24,18 @@ class DegradationEncoder(nn.Module):
 
     Returns `(idr_BC, distilled_B4C)`: the vector that steers the restorer, and the longer one before the last
     linear layer, on which the student is compared with its teacher.
+
+    With `zero_dc_start`, the kernels of the first layer sum to zero at the start, so that it sees edges and texture,
+    which blur changes, and not brightness, which it leaves as it is. Training may change that.
     """
 
     def __init__(
-        self, in_channels: int, channels: int, num_blocks: int, initialization: Initialization = "kaiming"
+        self,
+        in_channels: int,
+        channels: int,
+        num_blocks: int,
+        initialization: Initialization = "kaiming",
+        zero_dc_start: bool = False,
     ) -> None:
         super().__init__()
         c = channels
@@ -43,6 +56,9 @@ class DegradationEncoder(nn.Module):
         self.compress = nn.Sequential(nn.Linear(4 * c, c), nn.LeakyReLU(0.1))
         if initialization == "kaiming":
             init_scaled([self], scale=1.0)
+        if zero_dc_start:
+            first = self.features[0].weight.data
+            first.sub_(first.mean(dim=(2, 3), keepdim=True))
 
     def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         distilled = self.mlp(self.features(x_BCHW))
@@ -61,6 +77,10 @@ class KDSRNet(SRNetwork):
         initialization: what the encoder and the dynamic kernels begin with. "kaiming": full-size weights, no biases, so
             that what differs between images passes some fifteen layers undiminished; "pytorch": as in the authors'
             program.
+        teacher_input: what of the HR image such an encoder reads: "plain", the image, as published; "difference", the
+            image less the bicubic enlargement of LR. They tell the same, but the encoder's pooled means hardly change
+            with blur when it reads the image, whose mean blur keeps.
+        zero_dc_start: see DegradationEncoder.
     """
 
     taps = MappingProxyType({"distilled": "encoder.mlp"})
@@ -74,14 +94,18 @@ class KDSRNet(SRNetwork):
         restorer_blocks: int,
         sees_hr: bool = False,
         initialization: Initialization = "kaiming",
+        teacher_input: TeacherInput = "plain",
+        zero_dc_start: bool = False,
     ) -> None:
         super().__init__()
         check_initialization(initialization)
-        self.scale = scale
+        if teacher_input not in get_args(TeacherInput):
+            raise ValueError(f"teacher_input must be plain or difference, got {teacher_input!r}")
+        self.scale, self.teacher_input = scale, teacher_input
         self.embedding_dim = channels
         self.sees_hr = sees_hr
-        in_channels = 3 + 3 * scale**2 if sees_hr else 3
-        self.encoder = DegradationEncoder(in_channels, channels, encoder_blocks, initialization)
+        seen_channels = 3 + 3 * scale**2 if sees_hr else 3
+        self.encoder = DegradationEncoder(seen_channels, channels, encoder_blocks, initialization, zero_dc_start)
         self.restorer = IDRRestorer(channels, restorer_blocks, scale, initialization)
 
     def encode(self, lr_B3HW: Tensor, hr: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -92,7 +116,8 @@ class KDSRNet(SRNetwork):
                     "a KDSR teacher estimates the degradation from LR and HR together; call encode(lr, hr), "
                     "or use the student, which needs the LR image alone"
                 )
-            lr_B3HW = torch.cat([lr_B3HW, F.pixel_unshuffle(hr, self.scale)], dim=1)
+            known = hr if self.teacher_input == "plain" else hr - resize(lr_B3HW, scale=self.scale)
+            lr_B3HW = torch.cat([lr_B3HW, F.pixel_unshuffle(known, self.scale)], dim=1)
         encoded: tuple[Tensor, Tensor] = self.encoder(lr_B3HW)
         return encoded
 
