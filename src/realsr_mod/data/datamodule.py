@@ -163,16 +163,16 @@ class SRDataModule(pl.LightningDataModule, ABC):
 
     @torch.no_grad()
     def repeated_degradations(
-        self, device: torch.device | str = "cpu", photos: int = 8, draws: int = 8
+        self, device: torch.device | str = "cpu", photos: int = 8, draws: int = 8, side_px: int = 192
     ) -> Iterator[SRBatch]:
         """The first `photos` validation photos, each as a batch of it under the same `draws` degradations.
 
-        All are cut to one square from the centre, as large as a training patch or the smallest photo allows.
+        All are cut to one square from the centre, of `side_px` HR pixels or what the smallest photo allows.
         """
         assert self.degradation is not None, "see can_repeat_degradations"
         degradation, store = self.degradation.to(device), self._store(self.val_files[:photos])
         images = [store.read(index).hr for index in range(len(store))]
-        side = min(self.hr_crop_px, *(min(image.shape[:2]) for image in images)) // self.scale * self.scale
+        side = min(side_px, *(min(image.shape[:2]) for image in images)) // self.scale * self.scale
         generator = torch.Generator().manual_seed(derive_seed(_REPEATED, 0))
         params = degradation.sample((draws, 3, side, side), generator)
         params = map_params(params, lambda tensor: tensor.to(device))

@@ -37,7 +37,7 @@ from realsr_mod.weights.locate import SUMMARY_NAME
 from realsr_mod.weights.release import read_config, save_model
 from realsr_mod.weights.state import load_state
 
-FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "accuracy", "degradation_share")  # whichever the method measures
+FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "accuracy", "degradation_share", "teacher_degradation_share")  # whichever the method measures
 
 
 def job(cfg: DictConfig) -> float:
@@ -215,6 +215,8 @@ def show(summary: dict[str, Any], run: Path) -> None:
         table.add_row("bicubic", f"{summary['bicubic_psnr_y']:.2f}", f"{summary['bicubic_ssim_y']:.4f}")
         table.add_row(summary["name"], f"{summary['psnr_y']:.2f}", f"{summary['ssim_y']:.4f}", style="bold")
         console.print(table)
+        if "degradation_share" in summary:
+            console.print(f"degradation explains {summary['degradation_share']:.0%} of its representation's variance")
         if summary["psnr_y"] < summary["bicubic_psnr_y"]:
             console.print(
                 f"below bicubic upscaling: train on, with start_from={_shown(run)} and more trainer.max_steps "

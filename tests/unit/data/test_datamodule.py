@@ -31,6 +31,19 @@ def with_trainer(data, max_steps=4, rank=0, world_size=1):
     return data
 
 
+def test_photos_can_be_compared_under_the_same_degradations(photo_folder):
+    data = folder_data(photo_folder, val_count=3)
+    data.setup()
+    batches = list(data.repeated_degradations(draws=3, side_px=17))
+    assert [batch.lr.shape for batch in batches] == [(3, 3, 8, 8)] * 3
+    for batch in batches:
+        assert torch.equal(batch.hr[0], batch.hr[1])
+        assert torch.equal(batch.lr, data.degradation(batch.hr, batch.params))
+        assert not torch.equal(batch.lr[0], batch.lr[1])
+        assert torch.equal(batch.params["blur"]["sigma_x"], batches[0].params["blur"]["sigma_x"])
+    assert not torch.equal(batches[0].hr, batches[1].hr)
+
+
 class Interrupted(Exception):
     """Stands for anything that ends a training in the middle of a step."""
 

@@ -102,6 +102,7 @@ class KDSRStudent(KDSRModule):
         if initialize_from_teacher not in ("restorer", "all", None):
             raise ValueError(f"initialize_from_teacher must be restorer, all or null, got {initialize_from_teacher!r}")
         self.least_teacher_share = least_teacher_share
+        self.teacher_share: float | None = None  # measured when the training starts
         self.distillation_loss = DistillationLoss(temperature)
         self.distillation_weight = distillation_weight
         self.warmup_steps = warmup_steps
@@ -125,21 +126,15 @@ class KDSRStudent(KDSRModule):
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
-        share = None if self.teacher is None else self.measured_share(self.teacher)
-        if share is not None:
-            self._report(share)
+        if self.teacher is not None:
+            self.teacher_share = self.measured_share(self.teacher)
+        if self.teacher_share is not None:
+            report_teacher(self.teacher_share, self.least_teacher_share)
 
-    @rank_zero_only
-    def _report(self, share: float) -> None:
-        log.info("degradation explains %.1f %% of the teacher's representation", 100 * share)
-        if share < self.least_teacher_share:
-            log.warning(
-                "this teacher cannot teach: degradation explains %.1f %% of what its representation varies by over the "
-                "validation photos, and method.least_teacher_share is %g %%; the rest is content. Train it longer, or "
-                "with network.teacher_input=difference, or train without one: teacher=null",
-                100 * share,
-                100 * self.least_teacher_share,
-            )
+    def on_validation_epoch_start(self) -> None:
+        super().on_validation_epoch_start()
+        if self.teacher_share is not None:
+            self.log("val/teacher_degradation_share", self.teacher_share)
 
     def train(self, mode: bool = True) -> "KDSRStudent":
         super().train(mode)
@@ -158,6 +153,20 @@ class KDSRStudent(KDSRModule):
             return terms, None
         sr = self.network.restore(batch.lr, idr).float()
         return terms | {"pixel": self.pixel_loss(sr, batch.hr)}, sr
+
+
+@rank_zero_only
+def report_teacher(share: float, least: float) -> None:
+    """Say how much of a teacher's representation degradation explains, and warn where that is less than `least`."""
+    log.info("degradation explains %.1f %% of the teacher's representation", 100 * share)
+    if share < least:
+        log.warning(
+            "this teacher cannot teach: degradation explains %.1f %% of how its representation varies over the "
+            "validation photos, and content nearly all the rest (method.least_teacher_share=%g). Train it longer, or "
+            "with network.teacher_input=difference; or train without a teacher: teacher=null",
+            100 * share,
+            least,
+        )
 
 
 def copy_matching_weights(source: torch.nn.Module, target: torch.nn.Module) -> list[str]:

@@ -1,10 +1,11 @@
+import logging
 from functools import partial
 
 import pytest
 import torch
 
 from realsr_mod.data.batch import SRBatch
-from realsr_mod.methods.kdsr.module import KDSRStudent, KDSRTeacher
+from realsr_mod.methods.kdsr.module import KDSRStudent, KDSRTeacher, report_teacher
 from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.weights.release import save_model
 
@@ -56,15 +57,39 @@ def test_the_encoder_may_learn_at_a_rate_of_its_own(make):
     assert not rates
 
 
-def test_student_starts_from_its_teacher_where_shapes_agree(teacher):
-    module = KDSRStudent(KDSRNet(**SIZE), teacher, optimizer=ADAM)
+@pytest.mark.parametrize(
+    ("what", "differs"),
+    [
+        ("all", {"encoder.features.0"}),  # reads 3 channels, the teacher's 15
+        ("restorer", {"encoder"}),
+        (None, {"encoder", "restorer"}),
+    ],
+)
+def test_student_starts_from_what_it_is_told_of_its_teacher(teacher, what, differs):
+    module = KDSRStudent(KDSRNet(**SIZE), teacher, initialize_from_teacher=what, optimizer=ADAM)
     student, state = module.network.state_dict(), module.teacher.state_dict()
-    differs = {key for key in student if not torch.equal(student[key], state[key])}
-    assert differs == {"encoder.features.0.weight"}  # reads 3 channels, the teacher's 15
+    weights = [key for key in student if key.endswith("weight")]  # biases are zero in both
+    for key in weights:
+        same = not key.startswith(tuple(differs))
+        assert torch.equal(student[key], state[key]) == same, key
+
+
+def test_an_unknown_start_is_named(teacher):
+    with pytest.raises(ValueError, match="restorer, all or null, got True"):
+        KDSRStudent(KDSRNet(**SIZE), teacher, initialize_from_teacher=True, optimizer=ADAM)
+
+
+def test_a_blind_teacher_is_said_to_be_unable_to_teach(caplog):
+    with caplog.at_level(logging.INFO):
+        report_teacher(0.25, least=0.1)
+        assert "cannot teach" not in caplog.text
+        report_teacher(0.004, least=0.1)
+    assert "degradation explains 25.0 % of the teacher's" in caplog.text
+    assert "cannot teach: degradation explains 0.4 %" in caplog.text
 
 
 def test_loss_is_l1_plus_weighted_distillation(teacher):
-    module = KDSRStudent(KDSRNet(**SIZE), teacher, 0.5, initialize_from_teacher=False, optimizer=ADAM)
+    module = KDSRStudent(KDSRNet(**SIZE), teacher, 0.5, initialize_from_teacher=None, optimizer=ADAM)
     batch = make_batch()
     terms, sr = module.forward_losses(batch)
     student, target = module.network.encode(batch.lr)[1], module.teacher.encode(batch.lr, batch.hr)[1]

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from realsr_mod.degradations.resize import resize
 from realsr_mod.methods.kdsr.loss import DistillationLoss
 from realsr_mod.methods.kdsr.network import KDSRNet
 
@@ -71,3 +72,23 @@ def test_teacher_without_hr_is_refused():
 def test_unsupported_scale_is_named():
     with pytest.raises(ValueError, match="got 5"):
         KDSRNet(5, channels=4, encoder_blocks=1, restorer_blocks=1)
+
+
+def test_a_teacher_of_the_difference_reads_nothing_but_lr_where_bicubic_is_right():
+    torch.manual_seed(0)
+    teacher = KDSRNet(2, channels=4, encoder_blocks=1, restorer_blocks=1, sees_hr=True, teacher_input="difference")
+    lr = torch.rand(2, 3, 6, 5)
+    bicubic = resize(lr, scale=2)
+    blank = torch.cat([lr, torch.zeros(2, 12, 6, 5)], dim=1)
+    assert torch.allclose(teacher.encode(lr, bicubic)[1], teacher.encoder(blank)[1], atol=1e-5)
+    assert not torch.allclose(teacher.encode(lr, bicubic + 0.1)[1], teacher.encoder(blank)[1], atol=1e-3)
+    with pytest.raises(ValueError, match="plain or difference, got 'both'"):
+        KDSRNet(2, 4, 1, 1, sees_hr=True, teacher_input="both")
+
+
+def test_zero_dc_start_does_not_see_a_flat_photo():
+    torch.manual_seed(0)
+    network = KDSRNet(2, channels=4, encoder_blocks=1, restorer_blocks=1, zero_dc_start=True)
+    first = network.encoder.features[0]
+    assert first.weight.sum(dim=(2, 3)).abs().max() < 1e-6
+    assert first(torch.full((1, 3, 5, 5), 0.7))[..., 1:-1, 1:-1].abs().max() < 1e-6  # the border is padded with black
