@@ -37,7 +37,9 @@ from realsr_mod.weights.locate import SUMMARY_NAME
 from realsr_mod.weights.release import read_config, save_model
 from realsr_mod.weights.state import load_state
 
-FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "accuracy", "degradation_share", "teacher_degradation_share")  # whichever the method measures
+# Whichever the method measures.
+FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "accuracy")
+SHARES = ("degradation_share", "teacher_degradation_share")
 
 
 def job(cfg: DictConfig) -> float:
@@ -173,7 +175,7 @@ def release(
     model = save_model(module.network, run / "model", resolved["network"], info)
     summary = {
         "name": cfg.name,
-        **{name: metrics[f"val/{name}"] for name in FIGURES if f"val/{name}" in metrics},
+        **{name: metrics[f"val/{name}"] for name in (*FIGURES, *SHARES) if f"val/{name}" in metrics},
         "steps": trainer.global_step,
         "seconds": round(seconds, 1),  # of all its processes, if it was resumed
         "model": str(model.relative_to(run)),

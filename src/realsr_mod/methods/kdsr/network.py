@@ -15,7 +15,6 @@ from realsr_mod.networks.base import SRNetwork
 from realsr_mod.networks.blocks import Initialization, ResidualBlock, check_initialization, conv3x3, init_scaled
 from realsr_mod.networks.dynamic import IDRRestorer
 
-
 TeacherInput = Literal["plain", "difference"]
 
 
@@ -39,8 +38,9 @@ class DegradationEncoder(nn.Module):
     ) -> None:
         super().__init__()
         c = channels
+        first = conv3x3(in_channels, c)
         self.features = nn.Sequential(
-            conv3x3(in_channels, c),
+            first,
             nn.LeakyReLU(0.1),
             *[ResidualBlock(c, nn.LeakyReLU(0.1)) for _ in range(num_blocks)],
             conv3x3(c, 2 * c),
@@ -57,8 +57,7 @@ class DegradationEncoder(nn.Module):
         if initialization == "kaiming":
             init_scaled([self], scale=1.0)
         if zero_dc_start:
-            first = self.features[0].weight.data
-            first.sub_(first.mean(dim=(2, 3), keepdim=True))
+            first.weight.data -= first.weight.data.mean(dim=(2, 3), keepdim=True)
 
     def forward(self, x_BCHW: Tensor) -> tuple[Tensor, Tensor]:
         distilled = self.mlp(self.features(x_BCHW))
