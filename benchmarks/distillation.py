@@ -1,17 +1,20 @@
-"""Does distillation help? Teacher, students, and the same network without a teacher, over several seeds.
+"""Does distillation help? Teachers, their students, and the same networks without a teacher, over several seeds.
 
     python benchmarks/distillation.py path/to/Set14
+    python benchmarks/distillation.py path/to/Set14 --train-on path/to/BSDS400
 
 Trains with the real commands (finished runs are taken as they are, interrupted ones go on), measures every model
-on the photos of the given folder under isotropic blur, and prints the mean and spread over the seeds.
+on the photos of the given folder under isotropic blur, and prints means and each seed. A student is compared with the
+same network trained alone for as many steps as the student, and for as many as teacher and student together.
 """
 
 import json
 import statistics
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -36,9 +39,10 @@ def trained(runs: Path, name: str, *arguments: str) -> Path:
     return folder
 
 
-def steps_of(run: Path) -> int:
-    """How many steps a finished run has trained for."""
-    return json.loads((run / SUMMARY_NAME).read_text())["steps"]
+def summary_of(run: Path) -> dict[str, Any]:
+    """What a finished run says of itself."""
+    summary: dict[str, Any] = json.loads((run / SUMMARY_NAME).read_text())
+    return summary
 
 
 def measured(run: Path, photos: Path, protocol: str = "iso") -> dict[str, float]:
@@ -50,39 +54,89 @@ def measured(run: Path, photos: Path, protocol: str = "iso") -> dict[str, float]
     return next(row for row in json.loads(output.read_text())["summary"] if row["set"] == "all")
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Where the trainings of one seed go and what they have in common."""
+
+    runs: Path
+    seed: str
+    common: tuple[str, ...]
+
+    def train(self, name: str, experiment: str, *changes: str) -> Path:
+        """One run of this seed."""
+        given = (f"experiment={experiment}", f"seed={self.seed}", *self.common, *changes)
+        return trained(self.runs, f"{name}_{self.seed}", *given)
+
+    def everything(self) -> dict[str, Path]:
+        """All runs of this seed, in the table's order, by what the table calls them."""
+        teacher = self.train("teacher", "kdsr_teacher")
+        student = self.train("student", "kdsr_student", f"teacher={teacher}")
+        alone = self.train("alone", "kdsr_student", "teacher=null")
+        steps = summary_of(teacher)["steps"] + summary_of(student)["steps"]
+        longer = self.train("alone_longer", "kdsr_student", "teacher=null", f"trainer.max_steps={steps}")
+        small = "network.restorer_blocks=4"
+        half = self.train("half", "kdsr_student", f"teacher={teacher}", small)
+        half_alone = self.train("half_alone", "kdsr_student", "teacher=null", small)
+        blind = self.train("blind_teacher", "kdsr_teacher", "network.teacher_input=plain", "network.zero_dc_start=false")
+        misled = self.train("misled", "kdsr_student", f"teacher={blind}")
+        return {
+            "teacher (sees HR)": teacher,
+            "student": student,
+            "alone, the student's steps": alone,
+            "alone, teacher's and student's steps": longer,
+            "student of half the blocks": half,
+            "alone, half the blocks": half_alone,
+            "teacher that reads HR as it is": blind,
+            "its student": misled,
+        }
+
+
+def cells(rows: list[dict[str, float]], runs: list[Path]) -> tuple[str, ...]:
+    """A row of the table: PSNR-Y with each seed, its gain over bicubic, SSIM-Y, what degradation explains."""
+    psnr = [row["psnr_y"] for row in rows]
+    gain = statistics.mean(row["psnr_y"] - row["bicubic_psnr_y"] for row in rows)
+    ssim = statistics.mean(row["ssim_y"] for row in rows)
+    shares = ", ".join(f"{summary_of(run)['degradation_share']:.0%}" for run in runs)
+    each = ", ".join(f"{value:.2f}" for value in psnr)
+    return f"{statistics.mean(psnr):.2f} ({each})", f"{gain:+.2f}", f"{ssim:.4f}", shares
+
+
+def difference(figures: dict[str, list[dict[str, float]]], one: str, other: str) -> str:
+    """How much better `one` is than `other`, seed by seed."""
+    gains = [a["psnr_y"] - b["psnr_y"] for a, b in zip(figures[one], figures[other], strict=True)]
+    each = ", ".join(f"{gain:+.2f}" for gain in gains)
+    return f"{one} over {other}: {statistics.mean(gains):+.2f} dB ({each})"
+
+
 def main(
     photos: Annotated[Path, typer.Argument(help="Folder of HR photos to measure on, for example Set14.")],
     seeds: Annotated[str, typer.Option(help="Comma-separated seeds.")] = "0,1,2",
     runs: Annotated[Path, typer.Option(help="Where the trainings go.")] = Path("runs/distillation"),
+    train_on: Annotated[Path | None, typer.Option(help="Folder to train on; the embedded photos if not given.")] = None,
+    change: Annotated[list[str] | None, typer.Option(help="An override for every training, KEY=VALUE.")] = None,
 ) -> None:
-    """Train, measure, and print PSNR-Y over bicubic for teacher, student, and student without teacher."""
+    """Train, measure, and print PSNR-Y over bicubic for teachers, students, and students without a teacher."""
+    data = [] if train_on is None else ["data=folder", f"data.root={train_on}", "data.batch_size=8"]
     figures: dict[str, list[dict[str, float]]] = {}
+    found: dict[str, list[Path]] = {}
     for seed in seeds.split(","):
-        given = f"seed={seed}"
-        teacher = trained(runs, f"teacher_{seed}", "experiment=kdsr_teacher", given)
-        taught = ("experiment=kdsr_student", given, f"teacher={teacher}")
-        student = trained(runs, f"student_{seed}", *taught)
-        heavy = trained(runs, f"student_kl1_{seed}", *taught, "method.distillation_weight=1")
-        steps = f"trainer.max_steps={steps_of(teacher) + steps_of(student)}"  # as many as both stages together
-        alone = trained(runs, f"alone_{seed}", "experiment=kdsr_student", given, "teacher=null", steps)
-        found = {
-            "teacher (sees HR)": teacher,
-            "student": student,
-            "student, KL weighs 1": heavy,
-            "student, no teacher": alone,
-        }
-        for name, run in found.items():
+        for name, run in Plan(runs, seed, (*data, *(change or ()))).everything().items():
             figures.setdefault(name, []).append(measured(run, photos))
+            found.setdefault(name, []).append(run)
     table = Table(title=f"{photos.name}, σ 1.2, 2.4, 3.6; mean over seeds {seeds} (each seed)")
-    for column in ("model", "PSNR-Y (dB)", "over bicubic", "SSIM-Y"):
+    for column in ("model", "PSNR-Y (dB)", "over bicubic", "SSIM-Y", "explained by degradation"):
         table.add_column(column, justify="left" if column == "model" else "right")
     for name, rows in figures.items():
-        psnr = [row["psnr_y"] for row in rows]
-        gain = statistics.mean(row["psnr_y"] - row["bicubic_psnr_y"] for row in rows)
-        each = ", ".join(f"{value:.2f}" for value in psnr)
-        ssim = statistics.mean(row["ssim_y"] for row in rows)
-        table.add_row(name, f"{statistics.mean(psnr):.2f} ({each})", f"{gain:+.2f}", f"{ssim:.4f}")
-    Console(width=100).print(table)
+        table.add_row(name, *cells(rows, found[name]))
+    console = Console(width=130)
+    console.print(table)
+    for one, other in (
+        ("student", "alone, the student's steps"),
+        ("student", "alone, teacher's and student's steps"),
+        ("student of half the blocks", "alone, half the blocks"),
+        ("its student", "alone, the student's steps"),
+    ):
+        console.print(difference(figures, one, other), highlight=False)
 
 
 if __name__ == "__main__":
