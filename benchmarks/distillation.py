@@ -77,7 +77,8 @@ class Plan:
         small = "network.restorer_blocks=4"
         half = self.train("half", "kdsr_student", f"teacher={teacher}", small)
         half_alone = self.train("half_alone", "kdsr_student", "teacher=null", small)
-        blind = self.train("blind_teacher", "kdsr_teacher", "network.teacher_input=plain", "network.zero_dc_start=false")
+        as_published = ("network.teacher_input=plain", "network.zero_dc_start=false")
+        blind = self.train("blind_teacher", "kdsr_teacher", *as_published)
         misled = self.train("misled", "kdsr_student", f"teacher={blind}")
         return {
             "teacher (sees HR)": teacher,
