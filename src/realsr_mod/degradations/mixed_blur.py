@@ -43,6 +43,9 @@ class MixedBlur(DegradationOp):
     and plateau families; `is_sinc` bool, a sinc filter instead; `cutoff` of the sinc in radians per pixel.
     A row holds all of them, whichever its kernel uses, so that any can be edited.
 
+    Of betas, half lie below 1 and half above, as the published program draws them (plateaus from [1, 2]: half are 1); a
+    range without 1 is drawn evenly.
+
     `probability`: that a row is blurred at all; `sinc_probability`: that then it is by a sinc. Cutoffs are drawn from
     `lowest_cutoff` to pi; by default from pi/3 for kernels under 13 pixels, else from pi/5.
     """
@@ -83,7 +86,7 @@ class MixedBlur(DegradationOp):
         family_B = choose(batch, self.family_probabilities, generator)
         unit_B = uniform((batch,), 0.0, 1.0, generator)
         generalized_B, plateau_B = (
-            low + unit_B * (high - low) for low, high in (self.generalized_beta_range, self.plateau_beta_range)
+            _around_one(unit_B, *bounds) for bounds in (self.generalized_beta_range, self.plateau_beta_range)
         )
         if self.lowest_cutoff is None:
             lowest_cutoff_B = torch.where(size_B < _SMALL_KERNEL, _SMALL_CUTOFF, _LARGE_CUTOFF)
@@ -120,3 +123,10 @@ class MixedBlur(DegradationOp):
         kernels_BKK = self.kernels(params)
         blurred = blur(x_BCHW, kernels_BKK) if size_B2 is None else blur_canvas(x_BCHW, kernels_BKK, size_B2)
         return torch.where(per_row(params["is_on"]), blurred, x_BCHW) if any_row(~params["is_on"]) else blurred
+
+
+def _around_one(unit_B: Tensor, low: float, high: float) -> Tensor:
+    """U(0, 1) to a value in [low, high], of which half lie below 1 and half above, if 1 is in the range."""
+    middle = 1.0 if low <= 1 <= high else (low + high) / 2
+    below_B, above_B = low + 2 * unit_B * (middle - low), middle + (2 * unit_B - 1) * (high - middle)
+    return torch.where(unit_B < 0.5, below_B, above_B)

@@ -43,9 +43,9 @@ class SecondOrder(Degradation):
     resize. With `sharpen`, HR is sharpened by unsharp masking first: LR is made from that, and `target` returns it.
 
     Where it differs from the published program: everything is drawn per image, not per batch; images are degraded
-    at the size that the pair needs; beta is uniform over its range; Poisson noise counts 256 photons at white
-    whatever the image (there: the number of distinct values in it); a decoded JPEG is rounded to 8 bits; bicubic
-    resizing is Keys' with a = -0.5 (there: -0.75), and area the mean over the exact footprint of a pixel.
+    at the size that the pair needs; Poisson noise counts 256 photons at white whatever the image (there: the number of
+    distinct values in it); a decoded JPEG is rounded to 8 bits; bicubic resizing is Keys' with a = -0.5 (there: -0.75),
+    and area the mean over the exact footprint of a pixel.
     """
 
     def __init__(

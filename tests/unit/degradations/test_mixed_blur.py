@@ -30,8 +30,9 @@ def test_levels_fill_their_ranges(drawn):
         (drawn["sigma_x"], 0.2, 3.0),
         (drawn["sigma_y"], 0.2, 3.0),
         (drawn["theta"], 0.0, torch.pi),
-        (drawn["beta"][is_generalized], 0.5, 4.0),
-        (drawn["beta"][is_plateau], 1.0, 2.0),
+        (drawn["beta"][is_generalized & (drawn["beta"] < 1)], 0.5, 1.0),
+        (drawn["beta"][is_generalized & (drawn["beta"] > 1)], 1.0, 4.0),
+        (drawn["beta"][is_plateau & (drawn["beta"] > 1)], 1.0, 2.0),
         (drawn["cutoff"][is_small], torch.pi / 3, torch.pi),
         (drawn["cutoff"][~is_small], torch.pi / 5, torch.pi),
     ]
@@ -39,6 +40,25 @@ def test_levels_fill_their_ranges(drawn):
         assert values.min() >= low
         assert values.max() <= high + 1e-6
         assert values.mean() == pytest.approx((low + high) / 2, rel=0.03)
+
+
+def test_half_of_the_exponents_lie_below_one(drawn):
+    is_generalized, is_plateau = (drawn["family"] == 2) | (drawn["family"] == 3), drawn["family"] >= 4
+    assert (drawn["beta"][is_generalized] < 1).float().mean() == pytest.approx(0.5, abs=0.03)
+    assert (drawn["beta"][is_plateau] == 1).float().mean() == pytest.approx(0.5, abs=0.03)
+    above = MixedBlur(plateau_beta_range=(2.0, 4.0)).sample((COUNT, 3, 8, 8), torch.Generator().manual_seed(0))
+    beta = above["beta"][above["family"] >= 4]
+    assert beta.min() >= 2
+    assert (beta < 3).float().mean() == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize(("kind", "share"), [("generalized", 0.09), ("plateau", 0.27)])
+def test_as_many_kernels_are_wide_as_in_the_published_program(kind, share):
+    """Wider than 3 px (standard deviation along an axis). Exponents drawn evenly gave 2.4 % and 13.5 %."""
+    op = MixedBlur(sinc_probability=0.0, family_probabilities={f"{kind}_iso": 0.8, f"{kind}_aniso": 0.2})
+    kernels = op.kernels(op.sample((COUNT // 2, 3, 8, 8), torch.Generator().manual_seed(0)))
+    variance = (kernels * (torch.arange(21) - 10) ** 2).sum((1, 2))
+    assert (variance > 9).float().mean() == pytest.approx(share, abs=0.012)
 
 
 def test_the_lowest_cutoff_can_be_one_for_all_sizes():
