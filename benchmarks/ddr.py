@@ -5,26 +5,37 @@
 Trains SRResNet with and without global residual, and SRGAN from the former, with the real commands on the first
 folder (finished runs are taken as they are, interrupted ones go on). Shows each the photos of the second folder under
 DDR's degradations, and prints the Calinski–Harabasz index by degradation and by content, how far each degradation
-lies from clean images, and how often a linear probe names the degradation of an unseen photo.
+lies from clean images, how often a linear probe names the degradation of an unseen photo, and SRGA as its authors take
+it: of the last layer, at every position, of 800 patches.
 With `--kdsr runs/distillation`, also the runs of benchmarks/distillation.py.
 """
 
 import json
 import statistics
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
 from distillation import command, trained
 from rich.console import Console
 from rich.table import Table
+
+from realsr_mod.analysis.contents import load_contents
+from realsr_mod.analysis.embeddings import collect
+from realsr_mod.analysis.grid import DegradedImages
+from realsr_mod.analysis.indices import srga
+from realsr_mod.runtime.compose import compose, instantiate
+from realsr_mod.weights.release import load_model
 
 SRRESNET = {
     "residual": "SRResNet",
     "plain": "SRResNet, no global residual",
     "srgan": "SRGAN (from SRResNet)",
 }
+PATCHES, PATCH_PX, LAST_LAYER = 800, 64, "refine"  # of SRGA
 KDSR = {"teacher": "KDSR teacher (sees HR)", "student": "KDSR student", "alone": "the same, no teacher"}
 Figures = dict[str, Any]
 
@@ -46,6 +57,30 @@ def explored(run: Path, photos: Path, conditions: str, pool: str, taps: str = "n
         options += [f"output={folder}", f"hydra.run.dir={folder}"]
         command("explore", f"model={run}", f"data.root={photos}", *options)
     return json.loads((folder / "figures.json").read_text())["studies"][0]
+
+
+def generalization(run: Path, photos: Path) -> Figures:
+    """SRGA of each of DDR's conditions against clean; measured once, kept in the run's folder."""
+    output = run / f"srga_{photos.name}.json"
+    if not output.is_file():
+        network = load_model(run)
+        grid = instantiate(compose("explore", ["conditions=ddr"]).conditions)
+        images = DegradedImages.make(load_contents(photos, PATCH_PX, PATCHES), grid, network.scale)
+        features = (  # one condition at a time: those of all would fill the memory
+            collect(network, of_condition(images, k), [LAST_LAYER], "flatten")[LAST_LAYER]
+            for k in range(len(grid.conditions))
+        )
+        clean = next(features)
+        scores = [srga(clean, degraded) for degraded in features]
+        output.write_text(json.dumps({"conditions": images.condition_names, "srga": [None, *scores]}))
+    return json.loads(output.read_text())
+
+
+def of_condition(images: DegradedImages, condition: int) -> DegradedImages:
+    """Those of one condition alone."""
+    rows = images.condition_N == condition
+    lr = images.lr_N3hw[torch.from_numpy(rows)]
+    return replace(images, lr_N3hw=lr, condition_N=images.condition_N[rows], content_N=images.content_N[rows])
 
 
 def cell(rows: Sequence[Figures], value: Callable[[Figures], float], spec: str) -> str:
@@ -105,7 +140,10 @@ def main(
         figures = {name: [explored(run, photos, "ddr", pool) for run in group] for name, group in networks.items()}
         print_indices(figures, f"{photos.name}, DDR's degradations, last block, {what}; mean (each seed)")
         print_growth(figures, "chi_from_clean", f"CHI of each degradation against clean, {what}")
-        print_growth(figures, "srga", f"SRGA of each degradation against clean, {what}")
+    scores = {name: [generalization(run, photos) for run in group] for name, group in networks.items()}
+    print_growth(
+        scores, "srga", f"SRGA of each degradation against clean, last layer, {PATCHES} patches of {photos.name}"
+    )
     for grid in ("ddr", "blur") if of_kdsr else ():
         figures = {
             name: [explored(run, photos, grid, "mean", "embedding") for run in group] for name, group in of_kdsr.items()

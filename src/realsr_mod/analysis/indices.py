@@ -6,9 +6,8 @@ Legend: N images, D the length of a feature, P principal components, K condition
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import gammaln
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, KernelPCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import calinski_harabasz_score, silhouette_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
@@ -19,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from realsr_mod.analysis.projection import COMPONENTS, pca
 
 SRGA_COMPONENTS = 300
+OUTLIER = 5  # standard deviations
 FOLDS = 5
 NEIGHBOURS = 5
 
@@ -102,19 +102,17 @@ def probe(
 
 
 def fit_generalized_gaussian(values: np.ndarray) -> tuple[float, float]:
-    """Scale and shape (alpha, beta) of a zero-mean generalized Gaussian with the values' mean |x| and mean x²."""
-    first, second = float(np.abs(values).mean()), float(np.square(values, dtype=np.float64).mean())
-    if not second > 0:
-        raise ValueError("all features are zero; a generalized Gaussian cannot be fitted to them")
+    """Scale and shape (alpha, beta) of a zero-mean generalized Gaussian with the values' mean deviation and mean x².
 
-    def mismatch(log_beta: float) -> float:
-        beta = np.exp(log_beta)
-        ratio = 2 * gammaln(2 / beta) - gammaln(1 / beta) - gammaln(3 / beta)
-        return float(ratio - np.log(first**2 / second))
-
-    span = np.log([0.1, 50.0])  # from a very heavy tail to a box
-    ends = [mismatch(end) for end in span]
-    beta = np.exp(brentq(mismatch, *span) if ends[0] < 0 < ends[1] else span[int(ends[1] <= 0)])
+    The shape is the best of 0.2, 0.201 … 10, as in SRGA's program.
+    """
+    deviation = float(np.abs(values - values.mean()).mean())
+    second = float(np.square(values, dtype=np.float64).mean())
+    if not deviation > 0:
+        raise ValueError("all features are the same; a generalized Gaussian cannot be fitted to them")
+    shapes = np.arange(0.2, 10, 0.001)
+    ratios = np.exp(gammaln(1 / shapes) + gammaln(3 / shapes) - 2 * gammaln(2 / shapes))
+    beta = shapes[np.abs(ratios - second / deviation**2).argmin()]
     alpha = np.sqrt(second * np.exp(gammaln(1 / beta) - gammaln(3 / beta)))
     return float(alpha), float(beta)
 
@@ -127,14 +125,33 @@ def kl_generalized_gaussian(p: tuple[float, float], q: tuple[float, float]) -> f
     return max(float(constant + moment - 1 / beta_p), 0.0)  # rounding can leave a tiny negative number
 
 
-def srga(clean_ND: np.ndarray, degraded_ND: np.ndarray, components: int = SRGA_COMPONENTS, seed: int = 0) -> float:
-    """SRGA score log10(KL + 1e-5) + 5 between the features of clean and of degraded images; 0 if they agree.
+def srga(reference_ND: np.ndarray, test_ND: np.ndarray, components: int = SRGA_COMPONENTS, seed: int = 0) -> float:
+    """SRGA (arXiv 2205.07019) of a network on test images: log10(KL(reference || test) + 1e-5) + 5; 0 if they agree.
 
-    The smaller, the better the network generalises to the degradation. Both sets of features go through one PCA and are
-    measured from the mean of the clean ones, so that a common shift counts; to all coordinates of each set one
-    generalized Gaussian is fitted; KL(degraded || clean) compares them.
+    The smaller, the better the network generalises from the reference images (clean ones, or what it was trained for).
+    As the authors' program does it: each set of features has principal components of its own, whose values beyond five
+    standard deviations are cut; one zero-mean generalized Gaussian is fitted to all of the rest. There, features are
+    those of the last layer at every position, of 800 patches.
     """
-    points = pca(np.concatenate([clean_ND, degraded_ND]), components, seed)
-    points = points - points[: len(clean_ND)].mean(0)
-    clean, degraded = (fit_generalized_gaussian(part) for part in (points[: len(clean_ND)], points[len(clean_ND) :]))
-    return float(np.log10(kl_generalized_gaussian(degraded, clean) + 1e-5) + 5)
+    reference, test = (
+        fit_generalized_gaussian(_without_outliers(_own_components(features, components, seed)))
+        for features in (reference_ND, test_ND)
+    )
+    return float(np.log10(kl_generalized_gaussian(reference, test) + 1e-5) + 5)
+
+
+def _own_components(features_ND: np.ndarray, components: int, seed: int) -> np.ndarray:
+    """The first principal components (N, P) of one set, without the N-th, which is zero."""
+    count, width = features_ND.shape
+    components = min(components, count - 1, width)
+    if width <= count:
+        return pca(features_ND, components, seed)
+    centered_ND = features_ND - features_ND.mean(0)  # of wide features the same by products of their rows, far cheaper
+    coordinates_NP: np.ndarray = KernelPCA(components, kernel="linear", eigen_solver="dense").fit_transform(centered_ND)
+    return coordinates_NP
+
+
+def _without_outliers(values: np.ndarray) -> np.ndarray:
+    """The values within OUTLIER standard deviations of their mean, in one row."""
+    inside: np.ndarray = values[np.abs(values - values.mean()) < OUTLIER * values.std()]
+    return inside
