@@ -1,39 +1,63 @@
-"""What does each of CRL-SR's terms do? L1 alone, with one contrast, with the other, with both, over several seeds.
+"""What does each of CRL-SR's terms do? L1 alone, the published loss, and every change to it, over several seeds.
 
     python benchmarks/crlsr.py path/to/BSD400 path/to/Set14 path/to/BSD100
 
 Trains on the first folder with the real commands (finished runs are taken as they are, interrupted ones go on),
-measures every model on the other folders under a spatially variant degradation and under isotropic blur, and prints
-PSNR-Y; then how near the remover's features of one place are under two degradations, before and after the training.
+measures every model on the other folders under a spatially variant degradation and under isotropic blur (once, kept
+in its run's folder), and prints PSNR-Y; then how often the place that is nearest under another degradation is the same
+one, by the remover's features as they are and without their local mean, which holds the color.
 
 Legend: M places of an image.
 """
 
+import json
 import statistics
+from functools import cache
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import torch
 import typer
-from distillation import measured, trained
+from distillation import trained
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
-from realsr_mod.data.protocols import Seeded
+from realsr_mod.analysis.evaluation import measure
+from realsr_mod.data.protocols import Case, Seeded
 from realsr_mod.degradations.stored import build_degradation, read_degradation
-from realsr_mod.methods.crlsr.loss import cosines
+from realsr_mod.methods.crlsr.loss import cosines, without_local_mean
 from realsr_mod.methods.crlsr.network import CRLSRNet, at_places
+from realsr_mod.runtime.compose import compose, instantiate
+from realsr_mod.runtime.files import write_json
 from realsr_mod.runtime.rng import derive_seed
 from realsr_mod.weights.release import build_network, load_model, read_config
 
-VARIANTS = {  # what it is called, and the weights of L_bc, L_cc, L_rec
-    "l1": ("L1", (0, 0, 0)),
-    "bc": ("L1 + L_bc", (0.002, 0, 0)),
-    "cc": ("L1 + L_cc + L_rec", (0, 0.01, 1)),
-    "full": ("full", (0.002, 0.01, 1)),
-    "strong": ("full, five times L_bc", (0.01, 0.01, 1)),
+
+class Variant(NamedTuple):
+    """A loss: what it is called, the weights of L_bc, L_cc and L_rec, and other overrides of the training."""
+
+    title: str
+    weights: tuple[float, float, float]
+    overrides: tuple[str, ...] = ()
+
+
+WINDOW_PX = 5  # whose mean is taken away, in LR pixels
+NO_COLOR = (f"method.local_mean_px={WINDOW_PX}",)
+NEAR = (*NO_COLOR, "method.neighborhood_px=4")
+TWICE = ("degradation=spatial_twice", "data.batch_size=4")  # as many rows as the others have
+LEAVES_LR = ("method.conditional_negatives=degraded",)
+VARIANTS = {
+    "l1": Variant("L1", (0, 0, 0)),
+    "bc": Variant("L1 + L_bc", (0.002, 0, 0)),
+    "cc": Variant("L1 + L_cc + L_rec", (0, 0.01, 1)),
+    "full": Variant("published form", (0.002, 0.01, 1)),
+    "strong": Variant("L_bc 0.02", (0.02, 0, 0)),
+    "no_color": Variant("L_bc 0.02, no local mean", (0.02, 0, 0), NO_COLOR),
+    "near": Variant("... and near places", (0.02, 0, 0), NEAR),
+    "twice": Variant("... and two draws", (0.02, 0, 0), (*NEAR, *TWICE)),
+    "leaves_lr": Variant("L_cc + L_rec, away from LR", (0, 0.01, 1), LEAVES_LR),
 }
-PROTOCOLS = {"spatial": "spatially variant", "iso": "σ 1.2, 2.4, 3.6"}
 NUM_PLACES = 256  # of each image, for the cosines
 
 
@@ -43,76 +67,117 @@ class Nearness(NamedTuple):
     same_place: float
     other_place: float
     found: float
+    found_without_mean: float
 
 
-def train(photos: Path, runs: Path, variant: str, seed: str, steps: int) -> Path:
-    """The finished run of one variant and seed; all differ in the loss alone."""
+def train(photos: Path, runs: Path, variant: str, seed: str, steps: int, changes: list[str]) -> Path:
+    """The finished run of one variant and seed; all differ in the loss, or the pairs of rows it needs, alone."""
     data = ("data=folder", f"data.root={photos}", "data.batch_size=8", "data.num_workers=0", "data.val_crop_px=256")
-    length = (f"trainer.max_steps={steps}", f"trainer.val_check_interval={steps}", "trainer.precision=float32")
-    terms = zip(("bidirectional", "conditional", "reconstruction"), VARIANTS[variant][1], strict=True)
+    length = (f"trainer.max_steps={steps}", f"trainer.val_check_interval={steps}", "method.channels_last=true")
+    terms = zip(("bidirectional", "conditional", "reconstruction"), VARIANTS[variant].weights, strict=True)
+    published = ("method.local_mean_px=null", "method.neighborhood_px=null", "method.conditional_negatives=encoded")
     weights = (f"method.{name}_weight={weight}" for name, weight in terms)
-    return trained(runs, f"{variant}_{seed}", "experiment=crlsr", f"seed={seed}", *data, *length, *weights)
+    given = (*data, *length, *published, *weights, *VARIANTS[variant].overrides, *changes)
+    return trained(runs, f"{variant}_{seed}", "experiment=crlsr", f"seed={seed}", *given)
+
+
+@cache
+def cases_of(photos: Path, protocol: str) -> list[Case]:
+    """The images to restore, made once for all models."""
+    return list(instantiate(compose("evaluate", ["model=bicubic", f"protocol={protocol}"]).protocol).cases(photos))
+
+
+def measured(run: Path, photos: Path, protocol: str) -> dict[str, float]:
+    """Mean figures of a run's model on `photos` under a protocol; measured once, kept in the run's folder."""
+    output = run / f"{protocol}_{photos.name}.json"
+    if not output.is_file():
+        network = load_model(run)
+        rows = [measure(network, case, torch.device("cpu"), torch.float32) for case in cases_of(photos, protocol)]
+        write_json(output, {name: statistics.mean(row[name] for row in rows) for name in rows[0]})
+    figures: dict[str, float] = json.loads(output.read_text())
+    return figures
 
 
 @torch.no_grad()
 def nearness(network: CRLSRNet, photos: Path) -> Nearness:
     """Compare the remover's features of every photo under two degradations."""
-    degradation = build_degradation(read_degradation("spatial_classic", network.scale))
-    cases = list(Seeded(network.scale, degradation, seeds=(0, 1)).cases(photos))
     figures = []
-    for index, (one, other) in enumerate(zip(cases[::2], cases[1::2], strict=True)):
+    for index, (one, other) in enumerate(pairs_of(photos, network.scale)):
+        features = [network.remover(case.lr) for case in (one, other)]
         generator = torch.Generator().manual_seed(derive_seed(index))
         order = torch.randperm(one.lr.shape[-2] * one.lr.shape[-1], generator=generator)
         places = order[None, :NUM_PLACES]
-        similarity_MM = cosines(*(at_places(network.remover(case.lr), places) for case in (one, other)))[0]
+        similarity_MM = cosines(*(at_places(each, places) for each in features))[0]
+        without_MM = cosines(*(at_places(without_local_mean(each, WINDOW_PX), places) for each in features))[0]
         count, same = len(similarity_MM), similarity_MM.diagonal()
         others = (similarity_MM.sum() - same.sum()) / (count * (count - 1))
-        found = (similarity_MM.argmax(dim=1) == torch.arange(count)).float().mean()
-        figures.append((same.mean().item(), others.item(), found.item()))
+        figures.append((same.mean().item(), others.item(), share_found(similarity_MM), share_found(without_MM)))
     return Nearness(*(statistics.mean(values) for values in zip(*figures, strict=True)))
+
+
+@cache
+def pairs_of(photos: Path, scale: int) -> list[tuple[Case, Case]]:
+    """Every photo under two degradations."""
+    degradation = build_degradation(read_degradation("spatial_classic", scale))
+    cases = list(Seeded(scale, degradation, seeds=(0, 1)).cases(photos))
+    return list(zip(cases[::2], cases[1::2], strict=True))
+
+
+def share_found(similarity_MM: Tensor) -> float:
+    """How many places have themselves as their nearest."""
+    return (similarity_MM.argmax(dim=1) == torch.arange(len(similarity_MM))).float().mean().item()
 
 
 def untrained(run: Path, seed: str) -> CRLSRNet:
     """The network of a run as its seed makes it, with random weights."""
     torch.manual_seed(int(seed))
-    return build_network(read_config(run)["network"]).eval()
+    network = build_network(read_config(run)["network"]).eval()
+    assert isinstance(network, CRLSRNet)
+    return network
 
 
-def restoration_table(runs: dict[str, list[Path]], sets: list[Path], title: str) -> Table:
-    """PSNR-Y of every variant on every set, under both protocols: mean, each seed, and what it gains over L1."""
+def restoration_table(runs: dict[str, list[Path]], sets: list[Path], protocols: list[str], title: str) -> Table:
+    """PSNR-Y of every variant on every set, under every protocol: mean, each seed, and what it gains over the first."""
     table = Table(title=title)
-    for column in ("set, degradation", "loss", "PSNR-Y (dB)", "each seed", "over L1", "SSIM-Y"):
-        table.add_column(column, justify="left" if column in ("set, degradation", "loss") else "right")
+    for column in ("set, protocol", "loss", "PSNR-Y (dB)", "each seed", "gain", "each seed", "SSIM-Y"):
+        table.add_column(column, justify="left" if column in ("set, protocol", "loss") else "right")
     for photos in sets:
-        for protocol, shown in PROTOCOLS.items():
+        for protocol in protocols:
             rows = {name: [measured(run, photos, protocol) for run in of_name] for name, of_name in runs.items()}
-            first = next(iter(rows.values()))[0]
-            bicubic = (f"{first['bicubic_psnr_y']:.2f}", "", "", f"{first['bicubic_ssim_y']:.4f}")
-            table.add_row(f"{photos.name}, {shown}", "bicubic", *bicubic)
+            first = next(iter(rows.values()))
+            bicubic = (f"{first[0]['bicubic_psnr_y']:.2f}", "", "", "", f"{first[0]['bicubic_ssim_y']:.4f}")
+            table.add_row(f"{photos.name}, {protocol}", "bicubic", *bicubic)
             for name, figures in rows.items():
                 psnr = [row["psnr_y"] for row in figures]
-                each = ", ".join(f"{value:.2f}" for value in psnr)
-                gain = statistics.mean(psnr) - statistics.mean(row["psnr_y"] for row in next(iter(rows.values())))
+                gains = [value - row["psnr_y"] for value, row in zip(psnr, first, strict=True)]
+                gain = ("", "") if figures is first else (f"{statistics.mean(gains):+.3f}", listed(gains, "+.2f"))
                 ssim = statistics.mean(row["ssim_y"] for row in figures)
-                over = "" if figures is next(iter(rows.values())) else f"{gain:+.3f}"
-                table.add_row("", VARIANTS[name][0], f"{statistics.mean(psnr):.2f}", each, over, f"{ssim:.4f}")
+                shown = (f"{statistics.mean(psnr):.2f}", listed(psnr, ".2f"), *gain, f"{ssim:.4f}")
+                table.add_row("", VARIANTS[name].title, *shown)
             table.add_section()
     return table
+
+
+def listed(values: list[float], form: str) -> str:
+    """Numbers in a row."""
+    return ", ".join(f"{value:{form}}" for value in values)
 
 
 def nearness_table(runs: dict[str, list[Path]], photos: Path, seeds: list[str]) -> Table:
     """Cosines of the remover's features before the training and after it, mean over the seeds."""
     table = Table(title=f"remover's features of {photos.name} under two degradations, mean over seeds (each seed)")
-    for column in ("loss", "same place", "other place", "nearest is the same place"):
+    for column in ("loss", "same place", "other place", "nearest is the same place", "... without local mean"):
         table.add_column(column, justify="left" if column == "loss" else "right")
     any_runs = next(iter(runs.values()))
     networks = {"before training": [untrained(run, seed) for run, seed in zip(any_runs, seeds, strict=True)]}
-    networks |= {VARIANTS[name][0]: [load_model(run) for run in of_name] for name, of_name in runs.items()}
+    networks |= {VARIANTS[name].title: [load_model(run) for run in of_name] for name, of_name in runs.items()}
     for name, of_name in networks.items():
         figures = zip(*(nearness(network, photos) for network in of_name), strict=True)
-        cells = [
-            f"{statistics.mean(values):.3f} ({', '.join(f'{value:.3f}' for value in values)})" for values in figures
-        ]
+        forms = (".3f", ".3f", ".1%", ".1%")
+        cells = (
+            f"{statistics.mean(values):{form}} ({listed(list(values), form)})"
+            for values, form in zip(figures, forms, strict=True)
+        )
         table.add_row(name, *cells)
     return table
 
@@ -122,7 +187,9 @@ def main(
     sets: Annotated[list[Path], typer.Argument(help="Folders of HR photos to measure on.")],
     seeds: Annotated[str, typer.Option(help="Comma-separated seeds.")] = "0,1,2",
     variants: Annotated[str, typer.Option(help=f"Comma-separated, of {', '.join(VARIANTS)}.")] = "l1,bc,cc,full",
+    protocols: Annotated[str, typer.Option(help="Comma-separated protocols to measure under.")] = "spatial,iso",
     steps: Annotated[int, typer.Option(help="Training steps of every run.")] = 700,
+    change: Annotated[list[str] | None, typer.Option(help="An override for every training, KEY=VALUE.")] = None,
     runs: Annotated[Path, typer.Option(help="Where the trainings go.")] = Path("runs/crlsr_ablation"),
 ) -> None:
     """Train what is missing, measure, and print."""
@@ -131,9 +198,10 @@ def main(
     found: dict[str, list[Path]] = {name: [] for name in variants.split(",")}
     for seed in seeds.split(","):
         for name, folders in found.items():
-            folders.append(train(photos, runs, name, seed, steps))
-    console = Console(width=110)
-    console.print(restoration_table(found, sets, f"{steps} steps on {photos.name}, seeds {seeds}"))
+            folders.append(train(photos, runs, name, seed, steps, change or []))
+    console = Console(width=140)
+    title = f"{steps} steps on {photos.name}, seeds {seeds}"
+    console.print(restoration_table(found, sets, protocols.split(","), title))
     console.print(nearness_table(found, sets[0], seeds.split(",")))
 
 

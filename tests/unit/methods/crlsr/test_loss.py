@@ -10,8 +10,11 @@ from realsr_mod.methods.crlsr.loss import (
     bidirectional_contrast,
     conditional_contrast,
     cosines,
+    degraded_contrast,
     info_nce,
+    near_places,
     uniformity,
+    without_local_mean,
 )
 
 BATCH, PLACES, LENGTH, TAU = 2, 7, 5, 0.3
@@ -47,6 +50,40 @@ def test_bidirectional_contrast_is_the_formula(features):
     assert bidirectional_contrast(high, low, TAU).item() == pytest.approx(total, rel=1e-5)
 
 
+def test_a_place_is_told_apart_from_those_near_it_alone(features):
+    low, high, _ = features
+    places = torch.tensor([[0, 1, 2, 4, 5, 9, 11], [3, 2, 1, 0, 6, 10, 8]])  # on a grid of 4 columns
+    near = near_places(places, width=4, radius=1)
+    total = 0.0
+    for b in range(BATCH):
+        for i in range(PLACES):
+            around = [
+                j
+                for j in range(PLACES)
+                if abs(places[b, i] // 4 - places[b, j] // 4) <= 1 and abs(places[b, i] % 4 - places[b, j] % 4) <= 1
+            ]
+            assert torch.arange(PLACES)[near[b, i]].tolist() == around
+            own = similarity(low[b, i], high[b, i])
+            to_high = sum(similarity(low[b, i], high[b, j]) for j in around)
+            to_low = sum(similarity(high[b, i], low[b, j]) for j in around)
+            total -= 0.5 * (math.log(own / to_high) + math.log(own / to_low)) / (BATCH * PLACES)
+    assert bidirectional_contrast(low, high, TAU, near).item() == pytest.approx(total, rel=1e-5)
+    everywhere = near_places(places, width=4, radius=3)
+    torch.testing.assert_close(
+        bidirectional_contrast(low, high, TAU, everywhere), bidirectional_contrast(low, high, TAU)
+    )
+
+
+def test_without_its_local_mean_a_feature_says_what_differs_from_around():
+    features = torch.randn(2, 3, 6, 7, generator=torch.Generator().manual_seed(0))
+    special = without_local_mean(features, side=3)
+    expected = features[0, 1, 2, 4] - features[0, 1, 1:4, 3:6].mean()
+    torch.testing.assert_close(special[0, 1, 2, 4], expected)
+    torch.testing.assert_close(special[1, 2, 0, 0], features[1, 2, 0, 0] - features[1, 2, :2, :2].mean())  # a corner
+    color = torch.tensor([0.3, 0.1, 0.9])[None, :, None, None]
+    torch.testing.assert_close(without_local_mean(features + color, side=3), special)
+
+
 def test_conditional_contrast_is_the_formula(features):
     restored, true, condition = features
     condition = condition[:, :4]  # they need not be as many
@@ -57,6 +94,18 @@ def test_conditional_contrast_is_the_formula(features):
             others = sum(similarity(restored[b, i], condition[b, j]) for j in range(4))
             total -= math.log(own / (own + others)) / (BATCH * PLACES)
     assert conditional_contrast(restored, true, condition, TAU).item() == pytest.approx(total, rel=1e-5)
+
+
+def test_degraded_contrast_is_the_formula(features):
+    restored, true, degraded = features
+    both = torch.stack([degraded, degraded.flip(2)], dim=2)
+    total = 0.0
+    for b in range(BATCH):
+        for i in range(PLACES):
+            own = similarity(restored[b, i], true[b, i])
+            others = sum(similarity(restored[b, i], both[b, i, n]) for n in range(2))
+            total -= math.log(own / (own + others)) / (BATCH * PLACES)
+    assert degraded_contrast(restored, true, both, TAU).item() == pytest.approx(total, rel=1e-5)
 
 
 def test_both_contrasts_are_one_loss_of_similarities(features):

@@ -9,10 +9,20 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from realsr_mod.data.batch import SRBatch
 from realsr_mod.data.datamodule import EmbeddedDataModule
+from realsr_mod.degradations.resize import resize
 from realsr_mod.degradations.stored import build_degradation, read_degradation
-from realsr_mod.methods.crlsr.loss import alignment, bidirectional_contrast, conditional_contrast, uniformity
+from realsr_mod.methods.crlsr.loss import (
+    alignment,
+    bidirectional_contrast,
+    conditional_contrast,
+    degraded_contrast,
+    near_places,
+    uniformity,
+    without_local_mean,
+)
 from realsr_mod.methods.crlsr.module import CRLSR
 from realsr_mod.methods.crlsr.network import CRLSRNet, at_places
+from realsr_mod.methods.crlsr.two_draws import DRAWS
 from realsr_mod.training.callbacks import AveragedWeights
 from realsr_mod.training.checkpointing import CheckedCheckpointIO
 
@@ -94,6 +104,41 @@ def test_terms_of_weight_zero_are_left_out(batch):
         assert left == {"pixel", name.removesuffix("_weight")}
 
 
+@pytest.fixture
+def twice(batch):
+    lr = torch.stack([batch.lr, batch.lr.flip(1)], 1).flatten(0, 1)
+    return SRBatch(lr, batch.hr.repeat_interleave(2, dim=0), step=5, versions=DRAWS)
+
+
+def test_the_second_contrast_leaves_the_same_place_under_every_draw(twice):
+    model = module(conditional_weight=0.5, conditional_negatives="degraded")
+    terms, sr = model.forward_losses(twice)
+    places = model.draw_places(model.network.remover(twice.lr), step=5, draws=2)
+    enlarged = resize(twice.lr, scale=2).clamp(0, 1)
+    restored, true, degraded = (at_places(model.extractor(x), places) for x in (sr, twice.hr, enlarged))
+    both = torch.stack([degraded[::2], degraded[1::2]], dim=2)  # (2 photos, M, 2 draws, P)
+    expected = degraded_contrast(restored, true, both[[0, 0, 1, 1]], 0.5)
+    torch.testing.assert_close(terms["conditional"], 0.5 * expected)
+    assert trained(model, [terms["conditional"]]) == {"network.remover", "network.restorer", "extractor"}
+
+
+def test_the_first_contrast_sees_features_less_their_local_mean_near_by_and_the_second_draw(twice):
+    model = module(bidirectional_weight=0.5, local_mean_px=3, neighborhood_px=2)
+    found = model.forward_losses(twice)[0]["bidirectional"]
+    features, width = model.network.remover(twice.lr), twice.lr.shape[-1]
+    places = model.draw_places(features, step=5, draws=2)
+    assert torch.equal(places[::2], places[1::2])  # else no place would be there twice
+    low, high = (
+        model.projection(at_places(without_local_mean(f, 3), places))
+        for f in (features, model.details_remover(twice.hr))
+    )
+    near = near_places(places, width, 2)
+    assert 0.1 < near.float().mean() < 0.9
+    to_high = bidirectional_contrast(low, high, 0.07, near)
+    to_low = bidirectional_contrast(low[::2], low[1::2], 0.07, near[::2])
+    torch.testing.assert_close(found, 0.5 * (to_high + to_low) / 2)
+
+
 def test_optimizer_gets_every_part_and_the_released_network_only_two(batch):
     model = module()
     optimised = {id(p) for group in model.configure_optimizers()["optimizer"].param_groups for p in group["params"]}
@@ -122,6 +167,9 @@ def test_places_differ_within_a_image_and_follow_seed_and_step():
         ({"conditional_weight": -1}, "conditional_weight must be at least 0, got -1"),
         ({"bidirectional_temperature": 0}, "bidirectional_temperature=0"),
         ({"num_places": 1}, "num_places must be at least 2"),
+        ({"conditional_negatives": "lr"}, "conditional_negatives must be encoded or degraded, got 'lr'"),
+        ({"local_mean_px": 4}, "local_mean_px must be odd and at least 3, or null to leave the mean in; got 4"),
+        ({"neighborhood_px": 0}, "neighborhood_px must be at least 1, or null for the whole image; got 0"),
     ],
 )
 def test_wrong_arguments_are_named(options, message):
