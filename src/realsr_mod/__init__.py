@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # `X as X` says that a name is public
     from realsr_mod.methods.kdsr.network import KDSRNet as KDSRNet
     from realsr_mod.methods.mmrealsr.network import MMRealSRNet as MMRealSRNet
     from realsr_mod.networks.base import SRNetwork as SRNetwork
+    from realsr_mod.runtime.plugins import trust as trust
     from realsr_mod.runtime.rng import step_generator as step_generator
     from realsr_mod.weights.release import load_model as load_model
 
@@ -33,6 +34,7 @@ _PUBLIC = {
     "row": "realsr_mod.degradations.base",
     "rows": "realsr_mod.degradations.base",
     "step_generator": "realsr_mod.runtime.rng",
+    "trust": "realsr_mod.runtime.plugins",
 }
 __all__ = sorted(_PUBLIC)
 

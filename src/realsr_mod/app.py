@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from realsr_mod.runtime.errors import print_error, user_errors
+from realsr_mod.runtime.options import TrustOption
 
 if TYPE_CHECKING:
     from realsr_mod.weights.locate import ModelLocation
@@ -44,6 +45,7 @@ def serve(
     allowed_host: Annotated[
         list[str] | None, typer.Option(help="A name that this computer is asked by, such as photos.lan; repeatable.")
     ] = None,
+    trust: TrustOption = None,
 ) -> None:
     """Open a web page that upscales photos with the models of the zoo and those trained here."""
     logging.basicConfig(level=logging.WARNING)

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from realsr_mod.images.bounds import MAX_PIXELS
 from realsr_mod.runtime.errors import user_errors
+from realsr_mod.runtime.options import ConfigDirOption, TrustOption
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` need not wait for it
     import numpy as np
@@ -51,7 +52,7 @@ def degrade(
         str | None,
         typer.Option(
             help="second_order, classic_iso, classic_aniso, spatial_second_order, spatial_classic, bicubic, or a "
-            ".yaml file. Default: second_order."
+            ".yaml file, or one of your own (--trust). Default: second_order."
         ),
     ] = None,
     scale: Annotated[int | None, typer.Option(min=1, help="How many times smaller. Default: 4.")] = None,
@@ -64,6 +65,8 @@ def degrade(
         typer.Option(help="Apply the degradation saved in this file; its pipeline and scale are the defaults."),
     ] = None,
     max_megapixels: Annotated[float, typer.Option(min=0, help="Refuse larger photos: they may be bombs.")] = 100,
+    trust: TrustOption = None,
+    config_dir: ConfigDirOption = None,
 ) -> None:
     """Make low-resolution images: each photo gets a degradation of its own, the same one in every run.
 

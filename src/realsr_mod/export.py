@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from realsr_mod.runtime.errors import user_errors
+from realsr_mod.runtime.options import TrustOption
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` need not wait for it
     from realsr_mod.networks.base import SRNetwork
@@ -50,6 +51,7 @@ def export(
             help="With official: the key around the weights that BasicSR's programs want; '' for bare weights."
         ),
     ] = "params",
+    trust: TrustOption = None,
 ) -> None:
     """Write a model in a form that other programs read."""
     with user_errors():

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from realsr_mod.runtime.errors import user_errors
+from realsr_mod.runtime.options import TrustOption
 from realsr_mod.weights import catalog, realesrgan
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` and a misspelt option need not wait for it
@@ -104,6 +105,7 @@ def upscale(
     compare: Annotated[bool, option("Also write NAME_compare.png: before, after.", "--compare")] = False,
     overwrite: Annotated[bool, option("Make results anew that exist already.", "--overwrite")] = False,
     max_megapixels: Annotated[float, option("Refuse larger photos: they may be bombs.", min=0)] = 100,
+    trust: TrustOption = None,
     list_: ListOption = False,
 ) -> None:
     """Make photos larger and better with a trained model."""

@@ -113,7 +113,13 @@ def test_every_command_is_accepted_as_it_is_printed(path):
         if EXAMPLE in rest:
             continue
         if module in HYDRA:
-            assert not set(re.findall(r" --?[a-z][\w-]*", rest)) - {" -m", " --help", " --cfg"}, rest
+            assert not set(re.findall(r" --?[a-z][\w-]*", rest)) - {
+                " -m",
+                " --help",
+                " --cfg",
+                " --trust",
+                " --config-dir",
+            }, rest
             if "--help" not in words:
                 composed(module, words)
             continue

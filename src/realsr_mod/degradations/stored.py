@@ -19,12 +19,13 @@ from yaml import YAMLError
 
 from realsr_mod.degradations.base import Degradation, DegradationOp, Params
 from realsr_mod.degradations.random_resize import RandomResize
-from realsr_mod.runtime.config import CONF_DIR
 from realsr_mod.runtime.door import build
 from realsr_mod.runtime.files import atomic_write
+from realsr_mod.runtime.plugins import conf_files, conf_path, is_trusted
 from realsr_mod.runtime.rng import step_generator
 
 PARTS = (Degradation, DegradationOp, RandomResize)  # what a description may name
+FOLDER = "degradation"  # of `conf/`
 _OURS = "realsr_mod.degradations."
 _LARGEST_YAML_BYTES = 100_000
 _LARGEST_JSON_BYTES = 1_000_000
@@ -36,10 +37,8 @@ _NEEDS_TARGET = "a degradation's configuration needs the key _target_, the path 
 
 def degradation_names() -> list[str]:
     """The pipelines that have a configuration file and make one LR image of one HR image."""
-    paths = (CONF_DIR / "degradation").glob("*.yaml")
-    return sorted(
-        path.stem for path in paths if OmegaConf.select(OmegaConf.load(path), "_target_", default="").startswith(_OURS)
-    )
+    found = {name: OmegaConf.select(OmegaConf.load(path), "_target_", default="") for name, path in conf_files(FOLDER)}
+    return sorted(name for name, target in found.items() if target.startswith(_OURS) or is_trusted(target))
 
 
 def read_degradation(name: str, scale: int) -> dict[str, Any]:
@@ -48,7 +47,7 @@ def read_degradation(name: str, scale: int) -> dict[str, Any]:
     Raises FileNotFoundError, or ValueError for a file that is no configuration.
     """
     is_path = name.endswith((".yaml", ".yml"))
-    path = Path(name) if is_path else CONF_DIR / "degradation" / f"{name}.yaml"
+    path = Path(name) if is_path else conf_path(f"{FOLDER}/{name}")
     if not path.is_file():
         wanted = "no such file" if is_path else "no such degradation"
         raise FileNotFoundError(f"{name}: {wanted}; give one of {', '.join(degradation_names())}, or a .yaml file")

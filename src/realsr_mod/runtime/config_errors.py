@@ -9,9 +9,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from realsr_mod.runtime import reference
 from realsr_mod.runtime.compose import compose
-from realsr_mod.runtime.config import CONF_DIR
 from realsr_mod.runtime.errors import USER_ERRORS as WITHOUT_HYDRA
 from realsr_mod.runtime.errors import suggestion
+from realsr_mod.runtime.plugins import how_to_trust, is_group
 
 USER_ERRORS: tuple[type[Exception], ...] = (*WITHOUT_HYDRA, HydraException, OmegaConfBaseException)
 
@@ -21,6 +21,9 @@ def explain(error: BaseException, config_name: str = "train", arguments: Sequenc
     while isinstance(error, InstantiationException) and isinstance(error.__cause__, Exception):
         error = error.__cause__
     message = str(error).strip()
+    refused = re.search(r"'(\w+)[\w.]*'.* is not in the Hydra execution whitelist", message)
+    if refused:  # by Hydra 1.4
+        return message.splitlines()[0].removesuffix(".") + how_to_trust(refused[1])
     missing = re.search(r"Missing mandatory value: (\S+)", message)
     if missing:
         key = missing[1].removeprefix("method.")  # whose mandatory values are all references to the top level
@@ -28,7 +31,10 @@ def explain(error: BaseException, config_name: str = "train", arguments: Sequenc
     experiment = re.search(r"Could not find 'experiment/([^']+)'", message)
     if experiment:
         experiments = reference.choices(reference.EXPERIMENT)
-        return f"there is no experiment '{experiment[1]}'; " + suggestion(experiment[1], experiments, "experiments")
+        own = "for one of your own, give --trust PACKAGE or --config-dir FOLDER"
+        return (
+            f"there is no experiment '{experiment[1]}'; {suggestion(experiment[1], experiments, 'experiments')}; {own}"
+        )
     if isinstance(error, ConfigCompositionException):
         key = re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", message + str(error.__cause__))
         if key:
@@ -43,7 +49,7 @@ def explain(error: BaseException, config_name: str = "train", arguments: Sequenc
 
 def known_keys(config_name: str, arguments: Sequence[str], parent: str) -> list[str]:
     """The keys under `parent` in the config that the group choices among `arguments` (data=folder …) make."""
-    choices = [item for item in arguments if (CONF_DIR / item.split("=")[0]).is_dir() and "," not in item]  # no sweeps
+    choices = [item for item in arguments if is_group(item.split("=")[0]) and "," not in item]  # no sweeps
     cfg = compose(config_name, choices)
     node = OmegaConf.select(cfg, parent) if parent else cfg
     return [str(key) for key in node] if OmegaConf.is_dict(node) else []

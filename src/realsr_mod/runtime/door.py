@@ -2,14 +2,17 @@
 
 A model folder, a params file, a pipeline's YAML or a run folder may come from anyone. Hydra's `instantiate` would call
 whatever such a file names. Here a description becomes an object only if every `_target_` in it is a class of this
-package and of an expected kind, and everything else in it is a number, a text, a list or a mapping of these. Nothing
-that a file says is interpolated, imported from elsewhere or called otherwise.
+package, or of one that a person trusts (`runtime/plugins.py`; by default none), and of an expected kind, and everything
+else in it is a number, a text, a list or a mapping of these. Nothing that a file says is interpolated, imported from
+elsewhere or called otherwise.
 """
 
 import importlib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from realsr_mod.runtime.plugins import how_to_trust, is_trusted
 
 TARGET = "_target_"
 _PACKAGE = "realsr_mod."
@@ -54,16 +57,19 @@ def described(config: object, kinds: tuple[type, ...], where: object) -> tuple[t
 
 
 def named_class(target: object, kinds: tuple[type, ...], where: object) -> type:
-    """The class at a dotted path, if it is one of ours, of one of the kinds, and really defined there."""
+    """The class at a dotted path, if it is ours or a trusted package's, of one of the kinds, and defined there."""
     expected = " or ".join(kind.__name__ for kind in kinds)
-    is_path = isinstance(target, str) and len(target) <= _LONGEST_PATH and _PATH.fullmatch(target) is not None
-    if not isinstance(target, str) or not is_path or not target.startswith(_PACKAGE):
+    if not isinstance(target, str) or len(target) > _LONGEST_PATH or _PATH.fullmatch(target) is None:
         raise ValueError(f"{where}: names {_short(target)}; only classes of {_PACKAGE[:-1]} are made from files")
+    package = target.partition(".")[0]
+    if not target.startswith(_PACKAGE) and not is_trusted(target):
+        rule = f"only classes of {_PACKAGE[:-1]} are made from files"
+        raise ValueError(f"{where}: names {_short(target)}; {rule}{how_to_trust(package)}")
     module, _, name = target.rpartition(".")
     try:
         found: type = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"{where}: names {target}, which this version of {_PACKAGE[:-1]} lacks") from error
+        raise ValueError(f"{where}: names {target}, which the {package} that is installed here lacks") from error
     at_home = isinstance(found, type) and f"{found.__module__}.{found.__qualname__}" == target
     if not at_home or not issubclass(found, kinds):
         raise ValueError(f"{where}: names {target}, which is no {expected}")

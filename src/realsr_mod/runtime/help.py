@@ -55,6 +55,8 @@ def overview(command: str) -> RenderableType:
         (f"--help {example.name}", "what the choices of a group are made of"),
         (f"--help {example.default_choice}", "every key of one choice"),
         (f"--help {next(iter(reference.keys_of(example, str(example.default))))}", "one key"),
+        ("--trust PACKAGE", "use one's own package: its classes, and the files in its folder conf"),
+        ("--config-dir FOLDER", "find files in a folder of one's own, too, laid out as conf/ is"),
         ("--hydra-help", "flags of Hydra, which composes the configuration"),
         ("python -m realsr_mod", "the other commands"),
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from realsr_mod.runtime.config import CONF_DIR
 from realsr_mod.runtime.errors import user_errors
 from realsr_mod.runtime.help import print_help, topics
+from realsr_mod.runtime.plugins import take_options
 
 _USERS_WISH = "REALSR_MOD_FULL_ERROR"
 
@@ -23,9 +24,13 @@ def run_command(
 ) -> None:
     """Run `task` under `conf/CONFIG_NAME.yaml` and the command line; end with one clear message where it fails.
 
+    `--trust PACKAGE` and `--config-dir FOLDER` let it use what is not ours, see `realsr_mod.runtime.plugins`.
+
     With `--help` print `usage` and what can be set instead. `prepare` may change the command line before Hydra reads
     it; a process that Lightning starts gets its parent's.
     """
+    with user_errors():
+        sys.argv[1:] = take_options(sys.argv[1:])
     about = topics(sys.argv[1:])
     if about is not None:
         with user_errors():
@@ -34,7 +39,7 @@ def run_command(
     import hydra
     from omegaconf import OmegaConf
 
-    from realsr_mod.runtime.compose import MAIN_OPTIONS
+    from realsr_mod.runtime.compose import main_options
     from realsr_mod.runtime.config_errors import USER_ERRORS, explain
     from realsr_mod.runtime.folders import new_folder
     from realsr_mod.runtime.overrides import readable
@@ -46,7 +51,7 @@ def run_command(
         if "LOCAL_RANK" not in os.environ:
             sys.argv[1:] = prepare([readable(argument) for argument in sys.argv[1:]])
         OmegaConf.register_new_resolver("new_folder", new_folder, use_cache=True, replace=True)
-        hydra.main(config_path=str(CONF_DIR), config_name=config_name, **MAIN_OPTIONS)(task)()
+        hydra.main(config_path=str(CONF_DIR), config_name=config_name, **main_options())(task)()
     except USER_ERRORS as error:
         if traceback_wanted:
             raise

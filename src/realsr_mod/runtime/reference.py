@@ -21,6 +21,7 @@ from pathlib import Path
 
 from realsr_mod.runtime.conf_files import ConfFile, Key, read
 from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.runtime.plugins import conf_files, conf_path
 from realsr_mod.runtime.signatures import annotation
 
 EXPERIMENT = "experiment"
@@ -54,14 +55,12 @@ class Group:
 
 def choices(folder: str) -> tuple[str, ...]:
     """The files of a group's folder, as they are chosen; those that are only inherited from (`base…`) are left out."""
-    root = CONF_DIR / folder
-    names = (path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.yaml"))
-    return tuple(sorted(name for name in names if not f"{name}_".startswith("base_")))
+    return tuple(sorted(name for name, _ in conf_files(folder) if not f"{name}_".startswith("base_")))
 
 
 def conf_file(name: str) -> ConfFile:
-    """A file of `conf/` by its path in it, without suffix: "data/folder"."""
-    return read(CONF_DIR / f"{name}.yaml")
+    """A file of `conf/`, or of a plugin's, by its path in it, without suffix: "data/folder"."""
+    return read(conf_path(name))
 
 
 def groups(command: str) -> dict[str, Group]:

@@ -17,9 +17,11 @@ from realsr_mod.runtime.config import CONF_DIR
 from realsr_mod.runtime.door import TARGET, named_class
 from realsr_mod.runtime.folders import hold
 from realsr_mod.runtime.overrides import in_quotes, is_override
+from realsr_mod.runtime.plugins import conf_files, how_to_trust, is_group, is_trusted
 from realsr_mod.training.runs import last_checkpoint, read_overrides, unfinished_run, unfinished_sweep
 from realsr_mod.weights.locate import SUMMARY_NAME
 
+_KNOWN_PACKAGES = ("realsr_mod", "torch", "pytorch_lightning")  # which need no trust
 _PLAIN_REFERENCE = re.compile(r"\$\{\.*[\w.]+\}")  # to another key, which is looked at as well
 FIXED_WHEN_RESUMED = (
     "method", "scheduler", "network", "degradation", "seed", "scale", "trainer.max_steps", "pairs", "relation", "init",
@@ -85,7 +87,8 @@ def check_foreign(run: Path, overrides: Sequence[str]) -> None:
 
     What `resume=RUN` reads is a list of overrides, and an override can name any callable. So: no flags and nothing of
     Hydra's own; and in the configuration that comes out, only what `conf/` itself names, our networks and losses, and
-    torch's layers, optimizers and schedules.
+    torch's layers, optimizers and schedules. What a package brings that a person trusts, and the folders that they give
+    by `--config-dir`, count as ours.
     """
     advice = "if the run is yours, resume it by its own command and resume=auto"
     for item in overrides:
@@ -99,7 +102,10 @@ def check_foreign(run: Path, overrides: Sequence[str]) -> None:
     known, ours = conf_targets(), conf_texts()
     for target in named_targets(cfg):
         if target not in known and not _is_harmless(target, run):
-            raise ValueError(f"{run}: its record names {target!r:.100}, which this package's settings do not; {advice}")
+            raise ValueError(
+                f"{run}: its record names {target!r:.100}, which this package's settings do not; {advice}"
+                + _opening(target)
+            )
     for text in texts(cfg):
         if "${" in text and not _PLAIN_REFERENCE.fullmatch(text) and text not in ours:
             raise ValueError(f"{run}: its record computes a value, {text!r:.100}; {advice}")
@@ -123,14 +129,25 @@ def _is_setting(item: str) -> bool:
         or "hydra" in (override.package or "")
     ):
         return False
-    return not ((CONF_DIR / group).is_dir() and (".." in choice or "/" in choice.strip("'\"[ ")[:1]))
+    return not (is_group(group) and (".." in choice or "/" in choice.strip("'\"[ ")[:1]))
+
+
+def _opening(target: object) -> str:
+    """What a person may do who trusts the package that a record names, to end a sentence."""
+    package = target.partition(".")[0] if isinstance(target, str) else ""
+    if not package.isidentifier() or package in _KNOWN_PACKAGES:
+        return ""
+    return how_to_trust(package)
+
+
+def conf_texts() -> frozenset[str]:
+    """Every text in the files of `conf/`, and of the folders that a person has added to it, as it stands there."""
+    return frozenset().union(*(_texts_of(path) for _, path in conf_files()))
 
 
 @cache
-def conf_texts() -> frozenset[str]:
-    """Every text in the files of `conf/`, as it stands there."""
-    loaded = (OmegaConf.to_container(OmegaConf.load(path), resolve=False) for path in CONF_DIR.rglob("*.yaml"))
-    return frozenset(text for config in loaded for text in texts(config))
+def _texts_of(path: Path) -> frozenset[str]:
+    return frozenset(texts(OmegaConf.to_container(OmegaConf.load(path), resolve=False)))
 
 
 def texts(config: object) -> Iterator[str]:
@@ -147,9 +164,14 @@ def texts(config: object) -> Iterator[str]:
 
 
 def conf_targets() -> frozenset[str]:
-    """Everything that the files of `conf/` name."""
-    texts = (path.read_text("utf-8") for path in CONF_DIR.rglob("*.yaml"))
-    return frozenset(found for text in texts for found in re.findall(r"_target_:\s*([\w.]+)", text))
+    """Everything that the files of `conf/` name, and what those of others name in packages that a person trusts."""
+    found = {path: re.findall(r"_target_:\s*([\w.]+)", path.read_text("utf-8")) for _, path in conf_files()}
+    return frozenset(
+        target
+        for path, targets in found.items()
+        for target in targets
+        if path.is_relative_to(CONF_DIR) or is_trusted(target)
+    )
 
 
 def named_targets(config: object) -> Iterator[object]:

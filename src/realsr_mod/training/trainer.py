@@ -26,6 +26,7 @@ from realsr_mod.runtime.config_errors import USER_ERRORS, explain
 from realsr_mod.runtime.devices import LIGHTNING_PRECISIONS, best_precision, describe
 from realsr_mod.runtime.files import write_json
 from realsr_mod.runtime.folders import hold, let_go
+from realsr_mod.runtime.plugins import given_options
 from realsr_mod.runtime.processes import end_with_parent
 from realsr_mod.training.callbacks import Best
 from realsr_mod.training.checkpointing import CheckedCheckpointIO, ConfigInCheckpoint, TrainingInterrupted
@@ -84,9 +85,8 @@ def train(cfg: DictConfig, run: Path) -> float:
     try:
         trainer.fit(module, datamodule, ckpt_path=checkpoint_to_resume(cfg, run), weights_only=True)
     except TrainingInterrupted as error:
-        own = any(argument.startswith(("--config-dir", "-cd")) for argument in sys.argv)  # which `resume=RUN` refuses
-        how = "the same command and resume=auto" if own else f"python -m realsr_mod.train resume={_shown(run)}"
-        report = f"\n{error}\ngo on with: {how}"
+        options = " ".join([*given_options(), f"resume={_shown(run)}"])
+        report = f"\n{error}\ngo on with: python -m realsr_mod.train {options}"
         sys.exit(report if trainer.is_global_zero else 1)  # one of several processes says it
     other = choose_weights(cfg, module, trainer)
     metrics = trainer.validate(module, datamodule, verbose=False)[0]

@@ -2,7 +2,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from realsr_mod.runtime import conf_files, reference
+from realsr_mod.runtime import conf_files, plugins, reference
 from realsr_mod.runtime.compose import compose
 from realsr_mod.runtime.config import CONF_DIR
 from realsr_mod.runtime.signatures import annotation
@@ -33,7 +33,8 @@ def conf(tmp_path, monkeypatch):
 
     for function in cached:
         function.cache_clear()
-    monkeypatch.setattr(reference, "CONF_DIR", tmp_path)
+    for module in (reference, plugins):
+        monkeypatch.setattr(module, "CONF_DIR", tmp_path)
     write(train="# Trains.\ndefaults:\n  - _self_\n  - data: photos  # what is looked at\n\nseed: 0  # decides all\n")
     yield write
     for function in cached:
