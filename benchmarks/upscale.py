@@ -19,7 +19,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from realsr_mod.images.read import LoadedImage, read_image
+from realsr_mod.images.image import LoadedImage
+from realsr_mod.images.read import read_image
 from realsr_mod.images.write import write_image
 from realsr_mod.inference.upscaler import Upscaler
 from realsr_mod.networks.base import SRNetwork

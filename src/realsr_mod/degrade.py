@@ -144,7 +144,7 @@ def degrade_file(job: "Job", recipe: Recipe, save_params: bool, guard: "Callable
     `guard` is asked before anything is made whether each path may be written to.
     """
     from realsr_mod.degradations.stored import save_params as write_params
-    from realsr_mod.images.read import LoadedImage
+    from realsr_mod.images.image import LoadedImage
     from realsr_mod.images.rgb import read_rgb
     from realsr_mod.images.write import write_image
 

@@ -22,7 +22,8 @@ def memory(field: str) -> float:
 
 def main() -> None:
     warnings.simplefilter("ignore")
-    from realsr_mod.images.read import ImageReadError, image_size, read_image
+    from realsr_mod.images.image import ImageReadError
+    from realsr_mod.images.read import image_size, read_image
     from realsr_mod.images.sandbox import read_apart
 
     function = {"read": read_image, "size": image_size, "apart": read_apart}[sys.argv[1]]

@@ -15,7 +15,8 @@ from pytorch_lightning.utilities import rank_zero_only, rank_zero_warn
 from rich.progress import Progress
 
 from realsr_mod.images.bounds import MAX_PIXELS
-from realsr_mod.images.read import ImageReadError, image_size
+from realsr_mod.images.image import ImageReadError
+from realsr_mod.images.read import image_size
 from realsr_mod.images.sandbox import read_apart
 from realsr_mod.runtime.files import atomic_write
 

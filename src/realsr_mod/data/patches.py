@@ -22,7 +22,7 @@ from torch.utils.data import Dataset
 from realsr_mod.data.checks import OnBadImage
 from realsr_mod.data.sampler import Slot
 from realsr_mod.images.bounds import MAX_PIXELS
-from realsr_mod.images.read import ImageReadError
+from realsr_mod.images.image import ImageReadError
 from realsr_mod.images.rgb import read_rgb
 from realsr_mod.runtime.rng import derive_seed
 

@@ -11,6 +11,7 @@ MAX_CHUNKS = 10_000  # of a PNG or WebP, segments of a JPEG; larger files may ha
 BYTES_PER_CHUNK = 4096  # libpng writes chunks of twice that
 MAX_JUNK_BYTES = 100_000  # between a JPEG's segments, which are skipped one by one
 MAX_EXIF_BYTES = 1_000_000
+MAX_PROFILE_BYTES = 16_000_000  # of a color profile, unpacked; printers' have two
 MAX_SCANS = 100  # of a progressive JPEG; encoders write ten
 MAX_SCANNED_PIXELS = 2_000_000_000  # scans times pixels
 TILE_PIXELS = 2**24  # a small image may lie in a tile of this size; a larger one is damage

@@ -102,6 +102,13 @@ class TagFile:
         whole = len(entries) == count and len(tail) == struct.calcsize(link)
         return Directory(entries, next_at, struct.unpack(self.order + link, tail)[0] if whole else 0)
 
+    def value(self, entry: Entry) -> bytes:
+        """The bytes of a tag's values; fewer where the file ends before them."""
+        if entry.size <= len(entry.field):
+            return entry.field[: entry.size]
+        self.file.seek(struct.unpack(self.order + ("Q" if self.is_big else "I"), entry.field)[0])
+        return self.file.read(entry.size)
+
     def number(self, entry: Entry) -> int:
         """The one whole number that a tag holds. Raises ValueError if it holds anything else."""
         if entry.values != 1 or entry.kind not in _INTEGERS:
@@ -162,9 +169,6 @@ def check_tiff(file: IO[bytes], max_pixels: int | None) -> tuple[int, int, int, 
     """
     file.seek(0)
     is_big = 43 in file.read(4)[2:]
-    if is_big:  # some readers take it for a common one, depending on its order of bytes
-        small = TagFile(file)
-        small.check(small.at(small.first))
     tags = TagFile(file, is_big)
     page = tags.at(tags.first)
     tags.check(page)
@@ -214,8 +218,4 @@ def _deepest(tags: TagFile, page: Directory) -> int:
         return 1
     if entry.kind not in _INTEGERS or entry.values > MOST_BITS_PER_PIXEL:
         raise ValueError(f"it gives bits a channel {entry.values} times, in kind {entry.kind}")
-    field = entry.field
-    if entry.size > len(field):
-        tags.file.seek(struct.unpack(tags.order + ("Q" if tags.is_big else "I"), field)[0])
-        field = tags.file.read(entry.size)
-    return max(struct.unpack_from(f"{tags.order}{entry.values}{_INTEGERS[entry.kind]}", field), default=1)
+    return max(struct.unpack(f"{tags.order}{entry.values}{_INTEGERS[entry.kind]}", tags.value(entry)), default=1)

@@ -10,16 +10,17 @@ BITS_PER_SAMPLE, PHOTOMETRIC, PLANAR_CONFIGURATION, ICC_PROFILE = 0x0102, 0x0106
 COMPRESSION, SAMPLES_PER_PIXEL = 0x0103, 0x0115
 STRIPS, STRIP_BYTES, TILES, TILE_BYTES = 0x0111, 0x0117, 0x0144, 0x0145  # where the parts lie, and their lengths
 EXIF_DIRECTORY, GPS_DIRECTORY, INTEROP_DIRECTORY = 0x8769, 0x8825, 0xA005
-# What describes a photo: description, maker, model, software, date, artist, copyright. Other tags of a file's main
-# directory describe its pixels, which will be others.
-DESCRIPTIVE_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
-PIXEL_SIZE_TAGS = (0xA002, 0xA003)
+PIXEL_WIDTH, PIXEL_HEIGHT = 0xA002, 0xA003
+THUMBNAIL, THUMBNAIL_BYTES = 0x0201, 0x0202
+X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
+XMP, IPTC, PHOTOSHOP = 0x02BC, 0x83BB, 0x8649
 MIN_IS_WHITE, MIN_IS_BLACK, RGB, CMYK = 0, 1, 2, 5  # values of PHOTOMETRIC
 
 # Compressions of TIFFs that are read: none, CCITT, LZW, JPEG, deflate, PackBits, ThunderScan, LogLuv, LZMA, Zstandard,
 # WebP.
 COMPRESSIONS = (1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32809, 32946, 34676, 34677, 34925, 50000, 50001)
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"MM*\0", b"II\0*")  # the last two are wrong, but are read
+UNKNOWN_TO_PILLOW = b"MM\0+"  # it would take this BigTIFF for a common TIFF, and read other tags
 
 
 @dataclass(frozen=True)
@@ -31,21 +32,31 @@ class ImageFormat:
     deep: bool = False  # 16 bits a channel
     icc: bool = True
     exif: bool = True
+    xmp: bool = True
+    photoshop: bool = False  # and IPTC in it
+    resolution: bool = True
+    comment: bool = False
+    texts: bool = False
+    color: bool = False  # in numbers, without a profile
     max_side: int = 2**31 - 1
+    max_exif: int = 2**31 - 1  # bytes
+    max_xmp: int = 2**31 - 1
 
 
 FORMATS = {
-    "png": ImageFormat(".png", alpha=True, deep=True),
-    "jpeg": ImageFormat(".jpg", max_side=65500),
-    "webp": ImageFormat(".webp", alpha=True, max_side=16383),
-    "tiff": ImageFormat(".tif", alpha=True, deep=True),
-    "bmp": ImageFormat(".bmp", icc=False, exif=False, max_side=32767),
+    "png": ImageFormat(".png", alpha=True, deep=True, photoshop=True, texts=True, color=True),
+    "jpeg": ImageFormat(".jpg", photoshop=True, comment=True, max_side=65500, max_exif=65527, max_xmp=65504),
+    "webp": ImageFormat(".webp", alpha=True, resolution=False, max_side=16383),
+    "tiff": ImageFormat(".tif", alpha=True, deep=True, photoshop=True),
+    "bmp": ImageFormat(".bmp", icc=False, exif=False, xmp=False, max_side=32767),
 }
 # Every suffix that is read, everywhere, and the format in which what was made of such a file is written.
 SUFFIXES = {
     ".png": "png",
     ".jpg": "jpeg",
     ".jpeg": "jpeg",
+    ".jpe": "jpeg",
+    ".jfif": "jpeg",
     ".webp": "webp",
     ".tif": "tiff",
     ".tiff": "tiff",

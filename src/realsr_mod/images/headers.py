@@ -1,6 +1,5 @@
 """What image files say of themselves, read and bounded before any decoder sees them."""
 
-import io
 import os
 import re
 import struct
@@ -15,29 +14,28 @@ from realsr_mod.images.bounds import (
     MAX_CHUNKS,
     MAX_EXIF_BYTES,
     MAX_JUNK_BYTES,
-    MAX_PLAIN_BYTES,
-    MAX_SCANNED_PIXELS,
-    MAX_SCANS,
     RLE_PIXELS,
     BoundError,
-    check_pixels,
 )
 from realsr_mod.images.directories import check_exif, check_tiff, orientation_of
 from realsr_mod.images.formats import TIFF_STARTS
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8\xff"
-_START_OF_SCAN = b"\xff\xda"
 _GAP = rb"(?:\s|#[^\r\n]*+[\r\n])++"  # of a PPM's header, with comments
 _PPM = re.compile(rb"P(?:[0-6fF]|[0y](?:CMYK|RGBA))" + _GAP + rb"[^\s#]++" + _GAP + rb"[^\s#]++\s")
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
-_XMP, _EXIF_AS_TEXT = b"XML:com.adobe.xmp", b"Raw profile type exif"
+XMP_KEYWORD = b"XML:com.adobe.xmp"
+RAW_PROFILES = {  # in hexadecimal digits, as ImageMagick writes them
+    b"Raw profile type " + name: kind
+    for name, kind in {b"exif": b"exif", b"APP1": b"exif", b"xmp": b"xmp", b"iptc": b"iptc", b"8bim": b"iptc"}.items()
+}
 _LONGEST_PPM_HEADER = 65_536
 
 
 def read_header(file: IO[bytes], max_pixels: int | None) -> tuple[int, int, int] | None:
-    """Width and height as stored, and EXIF's orientation, of a PNG, WebP or TIFF; of others None, but bounded as well.
+    """Width and height as stored, and EXIF's orientation, of a PNG, WebP, TIFF or BMP; of others None, but bounded.
 
     Raises BoundError for what asks for too much, ValueError for damage.
     """
@@ -49,6 +47,8 @@ def read_header(file: IO[bytes], max_pixels: int | None) -> tuple[int, int, int]
         return _webp_header(file)
     if start.startswith(TIFF_STARTS):
         return check_tiff(file, max_pixels)[:3]
+    if start.startswith(b"BM"):
+        return _bmp_header(file)
     if start.startswith(JPEG_START):
         _check_segments(file)
     elif start.startswith(b"P") and start[1:2] in b"0123456fFy":
@@ -56,44 +56,10 @@ def read_header(file: IO[bytes], max_pixels: int | None) -> tuple[int, int, int]
     return None
 
 
-def check_content(content: bytes, max_pixels: int | None) -> bytes:
-    """Look through a file's structure; returns what a decoder is given: of a TIFF the first page
-    alone, of a PNG no texts.
-
-    Raises BoundError for what asks for too much, ValueError for damage.
-    """
-    if content.startswith(TIFF_STARTS):
-        next_at = check_tiff(io.BytesIO(content), max_pixels)[3]
-        if next_at:  # decoders would follow the links from page to page, a hundred thousand of them or in a ring
-            after = next_at + (8 if 43 in content[2:4] else 4)
-            return content[:next_at] + bytes(after - next_at) + content[after:]
-        return content
-    if header := read_header(io.BytesIO(content), max_pixels):
-        check_pixels(*header[:2], max_pixels)
-    if content.startswith(PNG_START):
-        return _without_texts(content)
-    if content.startswith(JPEG_START):
-        scans = content.count(_START_OF_SCAN)  # inside of coded data a zero follows every 255
-        if scans > MAX_SCANS:
-            raise BoundError(f"it has {scans} scans, at most {MAX_SCANS} are decoded; save it as a plain JPEG")
-    elif content.startswith(b"BM"):
-        _check_bmp(content)
-    elif content[:2] in (b"P1", b"P2", b"P3") and len(content) > MAX_PLAIN_BYTES:
-        raise BoundError(f"it has {len(content) / 1e6:.0f} MB of decimal digits; save it as a binary PPM (P5, P6)")
-    return content
-
-
-def check_scans(content: bytes, width: int, height: int) -> None:
-    """Raise a BoundError for a JPEG whose decoder would go over its pixels far too often."""
-    scanned = content.count(_START_OF_SCAN) * width * height
-    if scanned > MAX_SCANNED_PIXELS:
-        raise BoundError(f"decoding its scans means {scanned / 1e9:.1f} billion pixels; save it as a plain JPEG")
-
-
 def png_chunks(file: IO[bytes]) -> Iterator[tuple[bytes, int]]:
     """The kind and length of each chunk of a PNG; `file` then stands at the chunk's data. Raises BoundError."""
     most = MAX_CHUNKS + file.seek(0, os.SEEK_END) // BYTES_PER_CHUNK
-    for kind, length in _chunks(file, len(PNG_START), most, _png_chunk):
+    for kind, length in chunks(file, len(PNG_START), most, _png_chunk):
         yield kind, length
         if kind == b"IEND":
             return
@@ -104,12 +70,12 @@ def _png_chunk(header: bytes) -> tuple[bytes, int, int]:
     return kind, length, 8 + length + 4  # which a checksum ends
 
 
-def _webp_chunk(header: bytes) -> tuple[bytes, int, int]:
+def webp_chunk(header: bytes) -> tuple[bytes, int, int]:
     kind, length = struct.unpack("<4sI", header)
     return kind, length, 8 + length + length % 2  # even, by padding
 
 
-def _chunks(
+def chunks(
     file: IO[bytes], position: int, most: int, parse: Callable[[bytes], tuple[bytes, int, int]]
 ) -> Iterator[tuple[bytes, int]]:
     """The kind and length of each chunk from `position` on; `parse` tells these and the whole size, of eight bytes.
@@ -139,16 +105,19 @@ def _png_header(file: IO[bytes]) -> tuple[int, int, int]:
         elif kind == b"eXIf":
             exif = _block(file, length)
         elif kind in _TEXTS and length <= MAX_EXIF_BYTES:
-            keyword, text = _png_text(kind, file.read(length))
-            xmp = text if keyword == _XMP else xmp
-            profile = text if keyword == _EXIF_AS_TEXT else profile
+            data = file.read(length)
+            keyword = data.partition(b"\0")[0]
+            if keyword == XMP_KEYWORD and not xmp:  # the first alone, so that thousands are not unpacked
+                xmp = png_text(kind, data)[1]
+            elif RAW_PROFILES.get(keyword) == b"exif" and not profile:
+                profile = png_text(kind, data)[1]
     if profile and not exif:
         exif = bytes.fromhex("".join(profile.decode("latin-1").split("\n")[3:]))
     check_exif(exif)
-    return width, height, _orientation(exif, xmp)
+    return width, height, orientation_in(exif, xmp)
 
 
-def _png_text(kind: bytes, data: bytes) -> tuple[bytes, bytes]:
+def png_text(kind: bytes, data: bytes) -> tuple[bytes, bytes]:
     """A text chunk's keyword, and its text if it is one that says how the image lies, whole and not too long."""
     keyword, _, text = data.partition(b"\0")
     packed = kind == b"zTXt"
@@ -156,7 +125,7 @@ def _png_text(kind: bytes, data: bytes) -> tuple[bytes, bytes]:
         packed, text = text[:1] == b"\1", text[2:].partition(b"\0")[2].partition(b"\0")[2]
     elif packed:
         text = text[1:]  # method
-    if keyword not in (_XMP, _EXIF_AS_TEXT):
+    if keyword != XMP_KEYWORD and keyword not in RAW_PROFILES:
         return keyword, b""
     if packed:
         try:
@@ -166,28 +135,10 @@ def _png_text(kind: bytes, data: bytes) -> tuple[bytes, bytes]:
     return keyword, text if len(text) <= MAX_EXIF_BYTES else b""
 
 
-def _without_texts(content: bytes) -> bytes:
-    """A PNG without the texts that say nothing of how it lies: Pillow unpacks all, and gives up at the first long one.
-
-    Raises ValueError for a chunk that is longer than the file, for which OpenCV would make room.
-    """
-    file, kept, dropped = io.BytesIO(content), [content[: len(PNG_START)]], False
-    end = len(PNG_START)
-    for kind, length in png_chunks(file):
-        start, end = file.tell() - 8, file.tell() + length + 4
-        if end - 4 > len(content):
-            raise ValueError("image file is truncated")
-        if kind in _TEXTS and (length > MAX_EXIF_BYTES or not _png_text(kind, file.read(length))[1]):
-            dropped = True
-        else:
-            kept.append(content[start:end])
-    return b"".join([*kept, content[end:]]) if dropped else content
-
-
 def _webp_header(file: IO[bytes]) -> tuple[int, int, int]:
     exif = xmp = b""
     size: tuple[int, int] | None = None
-    for kind, length in _chunks(file, len(b"RIFF....WEBP"), MAX_CHUNKS, _webp_chunk):
+    for kind, length in chunks(file, len(b"RIFF....WEBP"), MAX_CHUNKS, webp_chunk):
         if size is None:
             size = _webp_size(kind, file.read(10))
         elif kind == b"EXIF" and not exif:
@@ -197,7 +148,7 @@ def _webp_header(file: IO[bytes]) -> tuple[int, int, int]:
     if size is None:
         raise ValueError("its size is missing")
     check_exif(exif)
-    return *size, _orientation(exif, xmp)
+    return *size, orientation_in(exif, xmp)
 
 
 def _block(file: IO[bytes], length: int) -> bytes:
@@ -206,7 +157,7 @@ def _block(file: IO[bytes], length: int) -> bytes:
     return file.read(length)
 
 
-def _orientation(exif: bytes, xmp: bytes) -> int:
+def orientation_in(exif: bytes, xmp: bytes) -> int:
     """What EXIF says, else XMP, else upright."""
     said = orientation_of(exif)
     found = _XMP_ORIENTATION.search(xmp) if said is None else None
@@ -229,7 +180,7 @@ def _check_segments(file: IO[bytes]) -> None:
     """Go through a JPEG's segments up to the first scan, as Pillow does. Raises BoundError."""
     exif = b""
     length_of_file = file.seek(0, os.SEEK_END)
-    for number, (marker, position) in enumerate(_segments(file, length_of_file)):
+    for number, (marker, position) in enumerate(segments(file, length_of_file)):
         if number >= MAX_CHUNKS:
             raise BoundError(f"it has more than {MAX_CHUNKS} segments; save it anew with another program")
         if marker not in (0xE1, 0xE2):
@@ -245,7 +196,7 @@ def _check_segments(file: IO[bytes]) -> None:
     check_exif(exif)
 
 
-def _segments(file: IO[bytes], length_of_file: int) -> Iterator[tuple[int, int]]:
+def segments(file: IO[bytes], length_of_file: int) -> Iterator[tuple[int, int]]:
     """Each marker up to the first scan, with the position of its length. Raises BoundError for much between them."""
     position, junk = 2, 0
     while position < length_of_file:
@@ -268,14 +219,17 @@ def _segments(file: IO[bytes], length_of_file: int) -> Iterator[tuple[int, int]]
             return
 
 
-def _check_bmp(content: bytes) -> None:
+def _bmp_header(file: IO[bytes]) -> tuple[int, int, int] | None:
     """Bound run-length coding, which Pillow undoes in Python, and whose jumps can be a hundred times the image."""
-    if len(content) < 34 or struct.unpack_from("<I", content, 14)[0] < 40:
-        return
-    width, height = (abs(side) for side in struct.unpack_from("<ii", content, 18))
-    coding = struct.unpack_from("<I", content, 30)[0]
+    file.seek(14)
+    head = file.read(20)
+    if len(head) < 20 or struct.unpack_from("<I", head)[0] < 40:
+        return None  # a kind with other fields
+    width, height = (abs(side) for side in struct.unpack_from("<ii", head, 4))
+    coding = struct.unpack_from("<I", head, 16)[0]
     if coding in (1, 2) and (width * height > RLE_PIXELS or width > 65_535):
         raise BoundError(f"it is run-length coded, {width}x{height} pixels; save it as PNG")
+    return width, height, 1
 
 
 def _check_ppm(file: IO[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""A PNG writer for all that our images hold: 8 and 16 bits, grey or RGB, alpha, ICC profile, EXIF.
+"""A PNG writer for all that our images hold: 8 and 16 bits, grey or RGB, alpha, and chunks of `chunks.py`.
 
 Pillow has no 16-bit RGB and keeps a second copy of the image; OpenCV drops profile and EXIF. This one writes row
 bands, so that an image of a gigabyte needs a few megabytes more. Filter and chunks follow the PNG specification.
@@ -19,16 +19,13 @@ BAND_BYTES = 1 << 20
 COMPRESSION_LEVEL = 4
 
 
-def write_png(file: IO[bytes], pixels_HWC: np.ndarray, icc: bytes | None = None, exif: bytes | None = None) -> None:
-    """Write an image, uint8 or uint16, with 1 to 4 channels."""
+def write_png(file: IO[bytes], pixels_HWC: np.ndarray, chunks: bytes = b"") -> None:
+    """Write an image, uint8 or uint16, with 1 to 4 channels, and whole chunks that say what else there is to say."""
     height, width, channels = pixels_HWC.shape
     depth = 8 * pixels_HWC.dtype.itemsize
     file.write(SIGNATURE)
     _chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, depth, COLOR_TYPES[channels], 0, 0, 0))
-    if icc:
-        _chunk(file, b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
-    if exif:
-        _chunk(file, b"eXIf", exif.removeprefix(b"Exif\0\0"))
+    file.write(chunks)
     compressor = zlib.compressobj(COMPRESSION_LEVEL, strategy=zlib.Z_FILTERED)
     for band in _filtered_bands(pixels_HWC):
         if data := compressor.compress(band):

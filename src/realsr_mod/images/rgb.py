@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from realsr_mod.images.bounds import MAX_PIXELS
-from realsr_mod.images.read import ImageReadError, read_image
+from realsr_mod.images.image import ImageReadError
+from realsr_mod.images.read import read_image
 
 
 def read_rgb(path: Path | str, max_pixels: int | None = MAX_PIXELS) -> np.ndarray:

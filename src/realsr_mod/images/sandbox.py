@@ -10,13 +10,14 @@ import os
 import struct
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
 from realsr_mod.images.bounds import MAX_PIXELS, BoundError, check_bytes
-from realsr_mod.images.read import ImageReadError, LoadedImage, decode_image
+from realsr_mod.images.image import Color, ImageReadError, LoadedImage, Metadata, Resolution
+from realsr_mod.images.read import decode_image
 
 SECONDS = 30.0  # for one file
 _BASE_BYTES = 2 * 2**30  # address space of Python with its libraries
@@ -74,17 +75,20 @@ def _environment() -> dict[str, str]:
 
 
 def _packed(image: LoadedImage) -> bytes:
-    """Length of the header, the header as JSON, pixels, profile, EXIF."""
-    blobs = [image.pixels_HWC.tobytes(), image.icc or b"", image.exif or b""]
+    """Length of the header, the header as JSON, then pixels and all that is bytes."""
+    said = {part.name: getattr(image, part.name) for part in fields(Metadata)}
+    blobs = {"pixels": image.pixels_HWC.tobytes()} | {k: v for k, v in said.items() if isinstance(v, bytes)}
     header = {
         "shape": image.pixels_HWC.shape,
         "dtype": image.pixels_HWC.dtype.name,
         "format": image.format,
         "notes": image.notes,
-        "lengths": [len(blob) for blob in blobs],
+        "resolution": image.resolution,
+        "color": image.color,
+        "lengths": {name: len(blob) for name, blob in blobs.items()},
     }
     text = json.dumps(header).encode()
-    return b"".join([struct.pack(">I", len(text)), text, *blobs])
+    return b"".join([struct.pack(">I", len(text)), text, *blobs.values()])
 
 
 def _unpacked(answer: bytes, name: str) -> LoadedImage:
@@ -93,10 +97,14 @@ def _unpacked(answer: bytes, name: str) -> LoadedImage:
     header = json.loads(file.read(length))
     if "reason" in header:
         raise ImageReadError(name, header["reason"])
-    pixels, icc, exif = (file.read(length) for length in header["lengths"])
-    values = np.frombuffer(pixels, np.dtype(header["dtype"])).reshape(header["shape"])
-    image = LoadedImage(values, header["format"], icc or None, exif or None)
-    return replace(image, notes=tuple(header["notes"]))
+    blobs = {kind: file.read(length) for kind, length in header["lengths"].items()}
+    values = np.frombuffer(blobs.pop("pixels"), np.dtype(header["dtype"])).reshape(header["shape"])
+    resolution, color = header["resolution"], header["color"]
+    if color:
+        cicp, gamma, chromaticities, intent = color
+        color = Color(cicp and tuple(cicp), gamma, chromaticities and tuple(chromaticities), intent)
+    said = {"resolution": Resolution(*resolution) if resolution else None, "color": color, **blobs}
+    return LoadedImage(values, header["format"], tuple(header["notes"]), **said)
 
 
 def _limit(memory_bytes: int, cpu_seconds: int) -> None:

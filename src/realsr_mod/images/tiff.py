@@ -4,9 +4,7 @@ Legend: H height, W width, in pixels.
 """
 
 import io
-import lzma
 import math
-import zlib
 from collections.abc import Callable
 from typing import TypeGuard
 
@@ -17,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from realsr_mod.images.bounds import check_tile
+from realsr_mod.images.depth import stretched
 from realsr_mod.images.formats import (
     BITS_PER_SAMPLE,
     MIN_IS_BLACK,
@@ -24,10 +23,9 @@ from realsr_mod.images.formats import (
     ORIENTATION,
     RGB,
 )
+from realsr_mod.images.packed import LZMA, PLAIN, ZLIB, decode_packed, inflated
 
 _UNSPECIFIED, _ASSOCIATED_ALPHA = 0, 1  # what an extra channel may be
-_PLAIN, _LZMA, _ZLIB = 1, 34925, (8, 32946)  # compressions that tifffile undoes by itself
-_LZMA_BYTES = 64_000_000  # of a decoder's memory
 # How pixels stored under each EXIF orientation are brought upright.
 UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: lambda x: x[:, ::-1],
@@ -94,8 +92,12 @@ def decode_tiff(content: bytes, check_size: Callable[[int, int], None] = lambda 
         colors = 3 if page.photometric == RGB else 1
         interleaved = page.planarconfig == 1 or page.samplesperpixel == 1
         plain = interleaved and page.samplesperpixel in ((3, 4) if colors == 3 else (1,))
-        if plain and page.compression != _LZMA:  # which OpenCV lacks
+        bits = page.bitspersample
+        ours = page.compression in (PLAIN, LZMA, *ZLIB) and (8 < bits < 16 or page.dtype == np.float16)
+        if plain and page.compression != LZMA and not ours:  # which OpenCV lacks
             pixels = _by_opencv(content)
+            if 8 < bits < 16:
+                pixels = stretched(pixels >> (16 - bits), bits)
         else:
             pixels = upright(_decode_by_tifffile(page), int(page.tags.valueof(ORIENTATION, 1)))
         extra = [int(kind) for kind in page.extrasamples]
@@ -119,12 +121,14 @@ def _decode_by_tifffile(page: tifffile.TiffPage) -> np.ndarray:
     """(H, W, C), as stored."""
     if page.axes not in ("YX", "YXS", "SYX"):
         raise UnsupportedTiffError(f"its axes are {page.axes}, expected one flat image; save it as such")
-    if page.compression not in (_PLAIN, _LZMA, *_ZLIB):
+    if page.compression not in (PLAIN, LZMA, *ZLIB):
         raise UnsupportedTiffError(
             f"its compression {getattr(page.compression, 'name', page.compression)} cannot be read for images with "
             "a plane per channel or grey with alpha; save it with interleaved colors, or without compression"
         )
-    if page.compression != _PLAIN:
+    if 8 < page.bitspersample < 16:
+        return stretched(decode_packed(page), page.bitspersample)
+    if page.compression != PLAIN:
         _check_inflated_size(page)
     pixels = page.asarray()
     return np.atleast_3d(np.moveaxis(pixels, 0, 2) if page.axes == "SYX" else pixels)
@@ -135,14 +139,8 @@ def _check_inflated_size(page: tifffile.TiffPage) -> None:
     assert page.dtype is not None, "of 16 bits or more"
     expected = math.prod(page.chunks) * page.dtype.itemsize
     for data, _ in page.parent.filehandle.read_segments(page.dataoffsets, page.databytecounts):
-        if not isinstance(data, bytes):  # a part that was left out
-            continue
-        if page.compression == _LZMA:
-            unpacked = lzma.LZMADecompressor(memlimit=_LZMA_BYTES).decompress(data, expected + 1)
-        else:
-            unpacked = zlib.decompressobj().decompress(data, expected + 1)
-        if len(unpacked) > expected:
-            raise ValueError(f"a part unpacks to more than the {expected} bytes that the header says")
+        if isinstance(data, bytes):  # a part may be left out
+            inflated(page, data, expected)
 
 
 def _straight(pixels: np.ndarray) -> np.ndarray:

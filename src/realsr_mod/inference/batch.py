@@ -9,9 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from realsr_mod.images.find import search
+from realsr_mod.images.fit import fit_format
 from realsr_mod.images.formats import FORMATS, SUFFIXES
-from realsr_mod.images.read import LoadedImage, read_image
-from realsr_mod.images.write import fit_format, write_image
+from realsr_mod.images.image import LoadedImage
+from realsr_mod.images.read import read_image
+from realsr_mod.images.write import write_image
 from realsr_mod.inference.compare import before_after
 from realsr_mod.inference.tiling import OnTile
 

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from realsr_mod.images.read import LoadedImage
+from realsr_mod.images.image import LoadedImage
 from realsr_mod.images.rgb import to_rgb
 
 MAX_SIDE_PX = 2048  # larger ones are shrunk: screens are no larger
@@ -27,4 +27,4 @@ def before_after(before: LoadedImage, after: LoadedImage) -> LoadedImage:
     left, right = same_size_previews(before, after)
     gap = np.full((left.shape[0], GAP_PX, 3), 255, np.uint8)
     icc = after.icc if after.pixels_HWC.shape[2] > 2 else None
-    return LoadedImage(np.concatenate([left, gap, right], axis=1), "png", icc)
+    return LoadedImage(np.concatenate([left, gap, right], axis=1), icc=icc)

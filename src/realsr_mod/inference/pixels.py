@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from realsr_mod.images.read import LoadedImage, from_pil
+from realsr_mod.images.image import LoadedImage
+from realsr_mod.images.read import from_pil
 from realsr_mod.images.write import to_pil
 
 ImageType = TypeVar("ImageType", Image.Image, np.ndarray, Tensor, LoadedImage)

@@ -12,9 +12,11 @@ import numpy as np
 from torch import Tensor
 
 from realsr_mod.data.photos import embedded_photos
-from realsr_mod.images.read import LoadedImage, decode_image
+from realsr_mod.images.fit import fit_format
+from realsr_mod.images.image import LoadedImage
+from realsr_mod.images.read import decode_image
 from realsr_mod.images.sandbox import decode_apart
-from realsr_mod.images.write import fit_format, write_image
+from realsr_mod.images.write import write_image
 from realsr_mod.inference.compare import same_size_previews
 from realsr_mod.inference.tiling import unwatched
 from realsr_mod.inference.upscaler import Upscaler, UpscalerSettings

@@ -6,7 +6,7 @@ from PIL import Image
 
 from realsr_mod.data.patches import ImageFile, ImageStore, TrainPatches, WholeImages, collate_training
 from realsr_mod.data.sampler import Slot
-from realsr_mod.images.read import ImageReadError
+from realsr_mod.images.image import ImageReadError
 from realsr_mod.images.rgb import read_rgb
 
 SCALE = 3

@@ -12,9 +12,11 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
-from realsr_mod.images.read import LoadedImage, decode_image, read_image
+from realsr_mod.images.fit import fit_format
+from realsr_mod.images.image import LoadedImage
+from realsr_mod.images.read import decode_image, read_image
 from realsr_mod.images.tiff import UPRIGHT
-from realsr_mod.images.write import fit_format, write_image
+from realsr_mod.images.write import write_image
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 HEIGHT, WIDTH = 13, 17

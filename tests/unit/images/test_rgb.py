@@ -9,7 +9,8 @@ import tifffile
 from PIL import Image
 
 from realsr_mod.images.find import find_images
-from realsr_mod.images.read import ImageReadError, image_size
+from realsr_mod.images.image import ImageReadError
+from realsr_mod.images.read import image_size
 from realsr_mod.images.rgb import read_rgb
 
 H, W = 6, 9

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from realsr_mod.app import offered_models
-from realsr_mod.images.read import LoadedImage, read_image
+from realsr_mod.images.image import LoadedImage
+from realsr_mod.images.read import read_image
 from realsr_mod.images.write import write_image
 from realsr_mod.inference.studio import EXAMPLE_SIDE_PX, Studio, example_images
 from realsr_mod.inference.visitors import PhotoStore, VisitorsFolder

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from realsr_mod.images.read import LoadedImage
+from realsr_mod.images.image import LoadedImage
 from realsr_mod.inference import memory
 from realsr_mod.inference import upscaler as upscaler_module
 from realsr_mod.inference.upscaler import Upscaler

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realsr_mod.images.read import LoadedImage
+from realsr_mod.images.image import LoadedImage
 from realsr_mod.inference.studio import OpenedImage
 from realsr_mod.inference.visitors import PhotoStore, VisitorsFolder, remove_orphans
 
