@@ -15,6 +15,7 @@ from torch import Tensor
 
 from realsr_mod.images.image import LoadedImage
 from realsr_mod.images.read import from_pil
+from realsr_mod.images.transparency import resized_channels
 from realsr_mod.images.write import to_pil
 
 ImageType = TypeVar("ImageType", Image.Image, np.ndarray, Tensor, LoadedImage)
@@ -94,6 +95,9 @@ def resized(pixels_HWC: np.ndarray, height: int, width: int) -> np.ndarray:
     if pixels_HWC.shape[:2] == (height, width):
         return pixels_HWC
     shrinks = height * width < pixels_HWC.shape[0] * pixels_HWC.shape[1]
-    out = cv2.resize(pixels_HWC, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    if pixels_HWC.shape[2] in (2, 4):
+        return resized_channels(pixels_HWC, (width, height), interpolation)
+    out = cv2.resize(pixels_HWC, (width, height), interpolation=interpolation)
     out = out if out.ndim == 3 else out[:, :, None]
     return out if out.dtype.kind == "u" else out.clip(0, 1)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from realsr_mod.images.transparency import with_visible_colors
 from realsr_mod.inference.memory import halved, memory_budget
 from realsr_mod.inference.pixels import ImageType, Source, apply_to_pixels, enlarged_alpha, resized
 from realsr_mod.inference.tiling import OnTile, Tiling, bytes_per_pixel, fitting_side, run_tiles, unwatched
@@ -124,6 +125,7 @@ class Upscaler:
         self.check(outscale, **degrees)
 
         def enlarge(pixels_HWC: np.ndarray) -> np.ndarray:
+            pixels_HWC = with_visible_colors(pixels_HWC)
             known = self._estimate(pixels_HWC) if embedding is None else embedding.to(self.device)
             return self._upscale(pixels_HWC, self._with_degrees(known, degrees), outscale, on_tile)
 
@@ -135,7 +137,7 @@ class Upscaler:
         found: list[Tensor] = []
 
         def look(pixels_HWC: np.ndarray) -> np.ndarray:
-            found.append(self._estimate(pixels_HWC))
+            found.append(self._estimate(with_visible_colors(pixels_HWC)))
             return pixels_HWC
 
         apply_to_pixels(look, image)
