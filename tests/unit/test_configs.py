@@ -40,6 +40,7 @@ def test_experiment_builds(experiment):
         without_value = ("data.root", "data.lr_root", "pairs")  # or there may be none
         known = [key for key in need.same if key not in without_value]
         assert all(OmegaConf.select(other, key) is not None for key in known)
+        assert all(OmegaConf.select(other, key) == OmegaConf.select(cfg, key) for key in known)  # it fits, once trained
 
 
 @pytest.mark.parametrize("name", choices("protocol"))

@@ -19,6 +19,7 @@ class SRBatch:
     step: int = 0  # the training step that this batch belongs to
     names: list[str] = field(default_factory=list)  # file names, in the order of the images
     versions: tuple[str, ...] = ()  # where each image is there several times, in neighbouring rows: as what
+    unsharpened: Tensor | None = None  # (B, 3, sH, sW), where `hr` is a sharpened image: the image before that
 
     def __len__(self) -> int:
         return self.lr.shape[0]
@@ -26,4 +27,5 @@ class SRBatch:
     def only(self, version: str) -> "SRBatch":
         """The rows of one version of each image."""
         start, step = self.versions.index(version), len(self.versions)
-        return replace(self, lr=self.lr[start::step], hr=self.hr[start::step], versions=())
+        unsharpened = None if self.unsharpened is None else self.unsharpened[start::step]
+        return replace(self, lr=self.lr[start::step], hr=self.hr[start::step], versions=(), unsharpened=unsharpened)

@@ -195,7 +195,10 @@ class SRDataModule(pl.LightningDataModule, ABC):
         params = self._draw_params(degradation, hr_BCHW, batch)
         with torch.autocast(hr_BCHW.device.type, enabled=False):
             lr_BCHW, target_BCHW = degradation(hr_BCHW, params), degradation.target(hr_BCHW)
-        return SRBatch(lr_BCHW, target_BCHW, params, batch.step or 0, batch.names, degradation.versions)
+        unsharpened_BCHW = degradation.repeated(hr_BCHW) if degradation.sharpen else None
+        return SRBatch(
+            lr_BCHW, target_BCHW, params, batch.step or 0, batch.names, degradation.versions, unsharpened_BCHW
+        )
 
     def _draw_params(self, degradation: Degradation, hr_BCHW: Tensor, batch: RawBatch) -> Params:
         """Training: by seed, rank and step. Validation: by photo and draw, on the CPU so that all devices agree."""

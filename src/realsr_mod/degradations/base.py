@@ -170,8 +170,15 @@ class Degradation(nn.Module, ABC):
         """Degrade under `params`: float32 (B, C, H, W) to (B, C, H / scale, W / scale)."""
 
     def target(self, hr_BCHW: Tensor) -> Tensor:
-        """The ground truth for training, what a network should produce: HR, sharpened if the pipeline sharpens."""
-        return usm_sharpen(hr_BCHW) if self.sharpen else hr_BCHW
+        """The ground truth for training, what a network should produce: HR, sharpened if the pipeline sharpens.
+
+        One row for each LR image: each image as often as there are versions of it.
+        """
+        return self.repeated(usm_sharpen(hr_BCHW) if self.sharpen else hr_BCHW)
+
+    def repeated(self, hr_BCHW: Tensor) -> Tensor:
+        """Each image as often as there are versions of it, in neighbouring rows."""
+        return hr_BCHW.repeat_interleave(len(self.versions), dim=0) if self.versions else hr_BCHW
 
     def output_shape(self, shape_BCHW: Shape) -> Shape:
         """The shape that comes out when `shape_BCHW` goes in; a ValueError if the scale does not divide it."""

@@ -11,6 +11,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from realsr_mod.data.batch import SRBatch
 from realsr_mod.losses.adversarial import AdversarialLoss
 from realsr_mod.weights.state import load_state
 
@@ -27,6 +28,8 @@ class AdversarialGame:
         optimizer: partial of a torch optimizer; gets the discriminator's parameters.
         weight: of the generator's adversarial term. MM-RealSR and Real-ESRGAN 0.1, KDSR 1.
         kind: vanilla, hinge or lsgan; see `AdversarialLoss`.
+        unsharpened: where the network is trained towards sharpened images, take those before the sharpening for
+            real, as the authors of Real-ESRGAN and MM-RealSR do.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class AdversarialGame:
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         weight: float = 0.1,
         kind: str = "vanilla",
+        unsharpened: bool = False,
     ) -> None:
         if not weight > 0:
             raise ValueError(
@@ -45,6 +49,7 @@ class AdversarialGame:
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
         self.loss = AdversarialLoss(kind)
         self.weight = weight
+        self.unsharpened = unsharpened
         self.discriminator.requires_grad_(False)
 
     def to(self, device: torch.device) -> None:
@@ -55,6 +60,10 @@ class AdversarialGame:
     def generator_loss(self, sr_B3HW: Tensor) -> Tensor:
         """The weighted term that the generator minimises."""
         return self.weight * self.loss.generator(self.discriminator(sr_B3HW))
+
+    def real_images(self, batch: SRBatch) -> Tensor:
+        """What the discriminator takes for real, (B, 3, sH, sW)."""
+        return batch.unsharpened if self.unsharpened and batch.unsharpened is not None else batch.hr
 
     def discriminator_backward(self, sr_B3HW: Tensor, hr_B3HW: Tensor, share: float = 1.0) -> dict[str, Tensor]:
         """Add the gradient of one batch to the discriminator's; `share` is the batch's part in the coming step.

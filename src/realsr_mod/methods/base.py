@@ -220,7 +220,7 @@ class SRModule(RestorationModule):
         if sr is not None and self.adversarial is not None:
             terms["adversarial"] = self.adversarial.generator_loss(sr)
             share = 1 / self.trainer.accumulate_grad_batches
-            judged = self.adversarial.discriminator_backward(sr, batch.hr, share)
+            judged = self.adversarial.discriminator_backward(sr, self.adversarial.real_images(batch), share)
         return self.total_loss(terms, batch, sr, judged)
 
     def on_fit_start(self) -> None:

@@ -1,7 +1,10 @@
 """Learning-rate schedules that torch's own do not quite give."""
 
+from bisect import bisect_right
+from collections.abc import Sequence
+
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
 
 
 def one_cycle(
@@ -20,3 +23,17 @@ def one_cycle(
     return OneCycleLR(
         optimizer, rates, total_steps=total_steps, pct_start=pct_start, cycle_momentum=cycle_momentum and has_momentum
     )
+
+
+def piecewise(optimizer: Optimizer, milestones: Sequence[int], factors: Sequence[float]) -> LambdaLR:
+    """The learning rate times `factors[0]`, from step `milestones[0]` on times `factors[1]`, and so on.
+
+    Unlike torch's own MultiStepLR, each factor is of the rate at the start, so it may rise again.
+    """
+    milestones = [int(step) for step in milestones]
+    if len(factors) != len(milestones) + 1 or milestones != sorted(set(milestones)):
+        raise ValueError(
+            "scheduler.factors must be one more than scheduler.milestones, which must rise, got "
+            f"milestones={milestones} and factors={list(factors)}"
+        )
+    return LambdaLR(optimizer, lambda step: factors[bisect_right(milestones, step)])

@@ -9,6 +9,7 @@ from hydra.errors import InstantiationException
 from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 
+from realsr_mod.data.batch import SRBatch
 from realsr_mod.data.datamodule import EmbeddedDataModule
 from realsr_mod.degradations.classic import Bicubic
 from realsr_mod.methods.adversarial import AdversarialGame
@@ -120,6 +121,21 @@ def test_each_loss_trains_its_own_side():
     game.discriminator_backward(network(lr), hr)
     assert all(p.grad is not None for p in game.discriminator.parameters())
     assert all(p.grad is None for p in network.parameters())
+
+
+def test_real_images_may_be_those_before_sharpening():
+    batch = SRBatch(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 16, 16), unsharpened=torch.rand(2, 3, 16, 16))
+    game = partial(AdversarialGame, UNetDiscriminator(4), ADAM)
+    assert game().real_images(batch) is batch.hr
+    assert game(unsharpened=True).real_images(batch) is batch.unsharpened
+    assert game(unsharpened=True).real_images(SRBatch(batch.lr, batch.hr)) is batch.hr  # nothing was sharpened
+    model = module()
+    model.adversarial.unsharpened, seen = True, []
+    model.adversarial.discriminator_backward = lambda sr, real, share: seen.append(real) or {}
+    model.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    model.log = model.log_dict = lambda *_, **__: None
+    model.training_step(batch, 0)
+    assert seen[0] is batch.unsharpened
 
 
 def test_gradient_of_two_half_batches_is_that_of_the_whole():

@@ -22,12 +22,14 @@ class DegreeBranch(nn.Module):
     A convolution; per stage residual blocks without normalisation, then a convolution where the stage downsamples or
     the width changes; global average pool; linear, ReLU, linear, sigmoid.
 
-    It begins with Kaiming's weights, only the last layer at a tenth of them. (The released program takes a tenth
-    everywhere. But what tells noise from content passes a ReLU, and those are in the residual branches alone: two
-    tenths in a row leave a hundredth of it, and the noise degree takes long to part from its start.)
+    It begins with Kaiming's weights times `init_scale`, the last layer with a tenth of them. (The released program
+    takes 0.1. But what tells noise from content passes a ReLU, and those are in the residual branches alone: two tenths
+    in a row leave a hundredth of it, and the noise degree takes long to part from its start.)
     """
 
-    def __init__(self, widths: Sequence[int], num_blocks: Sequence[int], downscales: Sequence[int]) -> None:
+    def __init__(
+        self, widths: Sequence[int], num_blocks: Sequence[int], downscales: Sequence[int], init_scale: float = 1.0
+    ) -> None:
         super().__init__()
         self.head = conv3x3(3, widths[0])
         next_widths = [*widths[1:], widths[-1]]
@@ -38,7 +40,7 @@ class DegreeBranch(nn.Module):
                 layers.append(conv3x3(width, next_width, stride=downscale))
         self.body = nn.Sequential(*layers)
         self.regressor = nn.Sequential(nn.Linear(widths[-1], HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1), nn.Sigmoid())
-        init_scaled([self], scale=1.0)
+        init_scaled([self], init_scale)
         init_scaled([self.regressor[2]])
 
     def forward(self, lr_B3HW: Tensor) -> Tensor:
@@ -54,18 +56,22 @@ class DegreeEstimator(nn.Module):
         widths: channels of each stage.
         num_blocks: residual blocks of each stage.
         downscales: 1 or 2 for each stage.
+        init_scale: of the first weights, as a share of Kaiming's.
     """
 
     branches: Sequence[DegreeBranch]  # declared: a type checker takes a ModuleList's items for any modules
 
-    def __init__(self, widths: Sequence[int], num_blocks: Sequence[int], downscales: Sequence[int]) -> None:
+    def __init__(
+        self, widths: Sequence[int], num_blocks: Sequence[int], downscales: Sequence[int], init_scale: float = 1.0
+    ) -> None:
         super().__init__()
         if not len(widths) == len(num_blocks) == len(downscales) or not set(downscales) <= {1, 2}:
             raise ValueError(
                 "the estimator needs one width, one number of blocks and one downscale (1 or 2) per stage, got "
                 f"widths={list(widths)}, num_blocks={list(num_blocks)}, downscales={list(downscales)}"
             )
-        self.add_module("branches", nn.ModuleList([DegreeBranch(widths, num_blocks, downscales) for _ in DEGREES]))
+        branches = [DegreeBranch(widths, num_blocks, downscales, init_scale) for _ in DEGREES]
+        self.add_module("branches", nn.ModuleList(branches))
 
     def forward(self, lr_B3HW: Tensor) -> Tensor:
         return torch.stack([branch(lr_B3HW) for branch in self.branches], dim=1)
@@ -107,6 +113,7 @@ class MMRealSRNet(SRNetwork):
         growth: growth channels of its dense blocks.
         estimator_widths, estimator_blocks, estimator_downscales: see `DegreeEstimator`.
         init_scale: of the dense blocks' first weights, see `RRDBRestorer`.
+        estimator_init_scale: of the estimator's, see `DegreeBranch`.
     """
 
     embedding_dim = len(DEGREES)
@@ -122,10 +129,11 @@ class MMRealSRNet(SRNetwork):
         estimator_blocks: Sequence[int] = (2, 2, 2, 2),
         estimator_downscales: Sequence[int] = (1, 1, 2, 1),
         init_scale: float = 0.1,
+        estimator_init_scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.scale = scale
-        self.estimator = DegreeEstimator(estimator_widths, estimator_blocks, estimator_downscales)
+        self.estimator = DegreeEstimator(estimator_widths, estimator_blocks, estimator_downscales, estimator_init_scale)
         self.modulation = AffineModulation(channels, num_blocks)
         self.restorer = RRDBRestorer(scale, channels, num_blocks, growth, init_scale)
 

@@ -51,10 +51,6 @@ class NoisePairDegradation(Degradation):
         noisier = self.jpeg(self.noise(base, params["noise"]), params["jpeg"])
         return torch.stack([base, noisier], dim=1).flatten(0, 1)
 
-    def target(self, hr_BCHW: Tensor) -> Tensor:
-        """The ground truth of both versions, (2B, C, H, W)."""
-        return self.pipeline.target(hr_BCHW).repeat_interleave(2, dim=0)
-
     def output_shape(self, shape_BCHW: Shape) -> Shape:
         batch, channels, height, width = self.pipeline.output_shape(shape_BCHW)
         return len(PAIR) * batch, channels, height, width

@@ -222,10 +222,6 @@ class QuintupleDegradation(Degradation):
         clean = F.interpolate(clean, size=small, mode="bilinear", align_corners=False)
         return from_roles(roles | {"clean": quantize(clean)})
 
-    def target(self, hr_BCHW: Tensor) -> Tensor:
-        """The ground truth of all versions, (5B, C, H, W)."""
-        return super().target(hr_BCHW).repeat_interleave(len(ROLES), dim=0)
-
     def output_shape(self, shape_BCHW: Shape) -> Shape:
         batch, channels, height, width = super().output_shape(shape_BCHW)
         return len(ROLES) * batch, channels, height, width

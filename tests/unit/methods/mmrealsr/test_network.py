@@ -48,6 +48,17 @@ def test_released_size():
     assert sum(p.numel() for p in MMRealSRNet().parameters()) == 26_134_149  # 26.13 M, as published
 
 
+def test_the_estimators_start_is_a_share_of_kaimings():
+    torch.manual_seed(0)
+    full, tenth = (MMRealSRNet(channels=4, num_blocks=1, estimator_init_scale=scale).estimator for scale in (1.0, 0.1))
+    for branch, scale in ((full.branches[1], 1.0), (tenth.branches[1], 0.1)):
+        layers = [branch.head, branch.body[0].conv2, branch.regressor[0]]
+        kaiming = [(2 / layer.weight[0].numel()) ** 0.5 for layer in layers]
+        found = [layer.weight.std().item() for layer in layers]
+        assert found == pytest.approx([scale * std for std in kaiming], rel=0.1)
+        assert branch.regressor[2].weight.std().item() == pytest.approx(0.1 * (2 / 512) ** 0.5, rel=0.2)
+
+
 def test_each_degree_has_a_branch_of_its_own(released):
     network, tensors = released
     network.embed(tensors["input.lr"])[:, 0].sum().backward()
