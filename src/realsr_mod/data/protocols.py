@@ -42,7 +42,7 @@ class Blur:
         if self.sigma_px is None:
             return "no blur"
         if isinstance(self.sigma_px, float | int):
-            return f"σ {self.sigma_px:.1f}"
+            return f"σ {self.sigma_px:.2f}".removesuffix("0")
         return f"σ {self.sigma_px[0]:.1f}×{self.sigma_px[1]:.1f} at {self.theta_deg:.0f}°"
 
 
@@ -100,6 +100,23 @@ class FixedClassic:
             "noise": {"sigma": torch.tensor([noise_sigma_255 / 255]), "seed": torch.tensor([noise_seed])},
         }
         return degradation(hr, params)
+
+
+class Gaussian8(FixedClassic):
+    """The eight isotropic widths that blind super-resolution is measured on, without noise.
+
+    At ×4 1.8, 2.0 … 3.2 px, at ×3 1.35, 1.5 … 2.4 px, at ×2 0.9, 1.0 … 1.6 px: in proportion to the scale.
+
+    Args:
+        scale: HR size over LR size, 2, 3 or 4.
+        kernel_size: side of the blur kernel in pixels.
+    """
+
+    def __init__(self, scale: int, kernel_size: int = 21) -> None:
+        if scale not in (2, 3, 4):
+            raise ValueError(f"gaussian8 is defined for scale 2, 3 and 4, got {scale}; take protocol=iso")
+        widths = [round(scale * (9 + step) / 20, 2) for step in range(8)]
+        super().__init__(scale, [{"sigma_px": width} for width in widths], kernel_size=kernel_size)
 
 
 class Seeded:

@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 from scipy.ndimage import convolve
 
-from realsr_mod.data.protocols import Blur, FixedClassic, Paired, Seeded
+from realsr_mod.data.protocols import Blur, FixedClassic, Gaussian8, Paired, Seeded
 from realsr_mod.degradations.resize import resize
 from realsr_mod.degradations.second_order import SecondOrder
 from realsr_mod.degrade import degrade
@@ -50,6 +50,20 @@ def test_every_image_under_every_condition_without_randomness(photos):
     noise = first[1].lr - first[0].lr
     inside = (first[0].lr > 0.15) & (first[0].lr < 0.85)
     assert noise[inside].std().item() * 255 == pytest.approx(10, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("scale", "widths"),
+    [
+        (2, "0.9 1.0 1.1 1.2 1.3 1.4 1.5 1.6"),
+        (3, "1.35 1.5 1.65 1.8 1.95 2.1 2.25 2.4"),
+        (4, "1.8 2.0 2.2 2.4 2.6 2.8 3.0 3.2"),
+    ],
+)
+def test_gaussian8_has_the_literatures_widths_of_each_scale(scale, widths):
+    assert [str(blur) for blur, _ in Gaussian8(scale).conditions] == [f"σ {width}" for width in widths.split()]
+    with pytest.raises(ValueError, match="scale 2, 3 and 4, got 8"):
+        Gaussian8(8)
 
 
 def test_direction_of_an_anisotropic_blur():
