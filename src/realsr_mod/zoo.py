@@ -122,29 +122,44 @@ def measured_rows(path: Path, sha256: str) -> list[dict[str, Any]]:
         raise ValueError(f"{path}: measured on other weights, {content['model']}; evaluate the zoo's by their name")
     kept = ("set", "condition", "cases")
     machine = f"{content['machine']}, {content['precision']}"  # both decide the speed
-    return [
-        {"protocol": content["protocol"], **{key: row[key] for key in kept}, "machine": machine}
-        | {key: round(row[key], 4) for key in FIGURES}
-        for row in content["summary"]
-        if row["set"] != "all"
-    ]
+    try:
+        return [
+            {"protocol": content["protocol"], **{key: row[key] for key in kept}, "machine": machine}
+            | {key: round(row[key], 4) for key in FIGURES}
+            for row in content["summary"]
+            if row["set"] != "all"
+        ]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not what evaluate writes ({error!r:.80}); give the file of its output=") from error
 
 
 def command(run: Path) -> str:
     """The command that trains such a network from a folder of photos."""
-    found_again = tuple(f"{key}=" for key in read_summary(run)["prerequisites"])
+    found_again = tuple(f"{key}=" for key in _complete_summary(run)["prerequisites"])
     overrides = [item for item in read_overrides(run) if not item.startswith(NOT_REPEATED + found_again)]
     return " ".join(["python -m realsr_mod.train", *overrides, "data.root=PHOTOS"])
 
 
-def stages(run: Path) -> list[dict[str, Any]]:
-    """The trainings that led to a run, the run's own last."""
-    summary = read_summary(run)
+def stages(run: Path, later: frozenset[Path] = frozenset()) -> list[dict[str, Any]]:
+    """The trainings that led to a run, the run's own last; `later` are those that it led to."""
+    if run.resolve() in later:
+        raise ValueError(f"{run}: its record says that it builds on itself")
+    summary, later = _complete_summary(run), later | {run.resolve()}
     earlier = [Path(path) for path in summary["prerequisites"].values() if path is not None]
-    found = [stage for other in earlier if (other / SUMMARY_NAME).is_file() for stage in stages(other)]
+    found = [stage for other in earlier if (other / SUMMARY_NAME).is_file() for stage in stages(other, later)]
     own = {key: summary[key] for key in ("name", "steps", "seconds")}
-    own["machine"] = summary.get("machine") or summary["device"]  # earlier versions wrote down the latter alone
+    own["machine"] = str(
+        summary.get("machine") or summary.get("device")
+    )  # earlier versions wrote down the latter alone
     return [*(stage for i, stage in enumerate(found) if stage not in found[:i]), own]
+
+
+def _complete_summary(run: Path) -> dict[str, Any]:
+    """The summary of a run with all that a card tells. Raises ValueError for one without."""
+    summary = read_summary(run)
+    if missing := {"name", "steps", "seconds", "prerequisites"} - summary.keys():
+        raise ValueError(f"{run}: its {SUMMARY_NAME} has no {', '.join(sorted(missing))}; the run's record is damaged")
+    return summary
 
 
 def write_card(name: str) -> None:

@@ -37,8 +37,9 @@ from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.methods.plain.module import PlainSR
 from realsr_mod.networks.srresnet import SRResNet
 from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.runtime.folders import let_go
 from realsr_mod.training.prerequisites import fitting_run
-from realsr_mod.training.resume import check_foreign, resumed_arguments
+from realsr_mod.training.resume import check_foreign, goes_on_by_folder, resumed_arguments
 from realsr_mod.training.runs import unfinished_run
 from realsr_mod.training.trainer import adopt_network
 from realsr_mod.weights import catalog
@@ -48,7 +49,10 @@ from realsr_mod.weights.release import build_network, load_model, load_restorer
 CONFIGS = hostile_configs(Path("/nowhere"))
 FEW = ("channels_gadget", "target_gadget", "null", "target_number", "channels_1e9", "interpolation", "deep", "100_mb")
 ALL_CONFIGS = all_of(CONFIGS, FEW)
-RECORDS = ("callback", "callback_created_quoted", "hydra_spaced", "above", "flag_config", "checkpoint_remote", "number")
+RECORDS = (
+    "callback", "callback_created_quoted", "hydra_spaced", "above", "flag_config", "checkpoint_remote", "number",
+    "wandb_of_another", "weights_remote", "images_beside", "runs_elsewhere", "prerequisite_above",
+)  # fmt: skip
 optimizer = partial(torch.optim.Adam, lr=1e-3)
 
 
@@ -223,7 +227,7 @@ def record(run: Path, overrides: object) -> Path:
 @pytest.mark.parametrize("name", all_of(hostile_overrides(Path("/nowhere")), RECORDS))
 def test_a_record_that_asks_for_more_than_a_training_is_refused(name, canary, tmp_path):
     run = record(tmp_path / "run", hostile_overrides(canary)[name])
-    refusal(lambda: resumed_arguments([f"resume={run}"]))
+    assert str(run) in refusal(lambda: resumed_arguments([f"resume={run}"]))
 
 
 @pytest.mark.parametrize(
@@ -262,6 +266,9 @@ def test_a_record_that_is_none_is_refused_and_passed_over(text, canary, tmp_path
         ],
         ["method.pixel_loss={_target_:torch.nn.MSELoss}", "network=crlsr_s", "network.channels=8", "method=crlsr"],
         ["experiment=drtl_maml", "network_of=/a/b", "trainer=gpu", "data.hr_crop_px=${scale}"],
+        ["experiment=kdsr_gan", "data=folder", "data.root='C:/photos'", "trainer=ddp", "trainer.num_nodes=2"],
+        ["perceptual=vgg19", "perceptual.weights=/home/me/vgg19.pth", "perceptual.sha256=dcbb9e9d", "seed=7"],
+        ["callbacks.last.every_n_train_steps=9", "+callbacks.last.save_on_train_epoch_end=false", "name=mine"],
     ],
 )
 def test_a_record_of_ordinary_settings_is_taken(overrides, tmp_path):
@@ -276,6 +283,30 @@ def test_odd_records_of_finished_runs_are_passed_over(text, model, tmp_path):
         {"runs_dir": str(tmp_path / "runs"), "prerequisites": {"teacher": {"name": "a", "same": []}}}
     )
     assert fitting_run(cfg, "teacher") is None
+
+
+@pytest.mark.parametrize(
+    ("runs_dir", "run", "taken"),
+    [("runs", "mine/runs/name/date", True), ("DIR/runs", "runs/name/date", True), ("DIR/r", "r/sweeps/date/0_a", True),
+     ("DIR", "runs/name/date", True), ("DIR", "date", False), ("DIR/other", "runs/name/date", False)],
+)  # fmt: skip
+def test_runs_lie_where_this_one_does(runs_dir, run, taken, tmp_path):
+    overrides = [f"runs_dir={runs_dir.replace('DIR', str(tmp_path))}"]
+    (tmp_path / run).mkdir(parents=True)
+    if taken:
+        check_foreign(tmp_path / run, overrides)
+    else:
+        assert "(runs_dir)" in refusal(lambda: check_foreign(tmp_path / run, overrides))
+
+
+def test_what_is_given_anew_is_the_users_own(tmp_path):
+    run = record(tmp_path / "run", ["experiment=srresnet", "logger=wandb", "runs_dir=/elsewhere"])
+    assert "logger=csv" in refusal(lambda: resumed_arguments([f"resume={run}", "runs_dir=runs"]))
+    assert not goes_on_by_folder(run)
+    for logger in ("wandb", "csv"):
+        resumed = resumed_arguments([f"resume={run}", "runs_dir=runs", f"logger={logger}"])
+        assert resumed[:3] == ["experiment=srresnet", "runs_dir=runs", f"logger={logger}"]
+    let_go(run)
 
 
 def words(done: subprocess.CompletedProcess) -> str:

@@ -2,7 +2,10 @@
 
 import io
 import pickle
+import signal
 import struct
+import subprocess
+import sys
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,7 +17,7 @@ import pytest
 import torch
 from faults.refusals import all_of, refusal
 
-from realsr_mod.training.checkpointing import CheckedCheckpointIO
+from realsr_mod.training.checkpointing import CheckedCheckpointIO, read_training_checkpoint
 from realsr_mod.weights.release import load_model
 from realsr_mod.weights.state import read_checkpoint
 
@@ -161,6 +164,91 @@ def test_the_trap_works(tmp_path):
     assert (tmp_path / "canary").exists()
 
 
+def text(value: str) -> bytes:
+    return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+
+def endless() -> dict[str, bytes]:
+    """Pickles that run nothing, and keep torch's restricted unpickler busy for ever, crash it or fill the memory."""
+    shared = b")q\x01" + b"h\x01\x86q\x01" * 60  # a tuple of twice the one before, sixty times
+    shared_list = b"]q\x01" + b"".join(b"](h\x01h\x01eq\x01" for _ in range(60))
+    filled_later = b"".join(b"]q" + bytes([n]) for n in range(61))
+    filled_later += b"".join(b"h" + bytes([n]) + b"(h" + bytes([n + 1]) * 2 + b"e" for n in range(60))
+    flood = b"".join(b"\x8a\x0a" + (n * (2**61 - 1)).to_bytes(10, "little") + b"K\x01" for n in range(1, 2**12))
+    flood_of_pairs = b"".join(
+        b"\x8a\x0a" + (n * (2**61 - 1)).to_bytes(10, "little") + b"K\x01\x86" for n in range(1, 99)
+    )
+    storage = b"ctorch\nFloatStorage\n"
+    return {
+        "key": b"\x80\x02}" + shared + b"K\x01s.",
+        "keys": b"\x80\x02}(" + shared + b"K\x01u.",
+        "key of an ordered mapping": b"\x80\x02ccollections\nOrderedDict\n)R" + shared + b"K\x01s.",
+        "pairs": b"\x80\x02ccollections\nOrderedDict\n](" + shared + b"K\x01\x86e\x85R.",
+        "counted": b"\x80\x02ccollections\nCounter\n](" + shared + b"e\x85R.",
+        "set": b"\x80\x02c__builtin__\nset\n](" + shared + b"e\x85R.",
+        "attributes": b"\x80\x02ccollections\nOrderedDict\n)R](" + shared + b"K\x01\x86eb.",
+        "a size": b"\x80\x02}ctorch\nSize\n" + shared + b"\x85RK\x01s.",
+        "storage": b"\x80\x02(" + text("storage") + storage + shared + text("cpu") + b"K\x01tQ.",
+        "legacy storage": b"\x80\x02(" + text("storage") + storage + shared + text("cpu") + b"K\x01NtQ.",
+        "called": b"\x80\x02" + shared_list + b")R.",
+        "built": b"\x80\x02" + shared_list + b"}b.",
+        "filled later": b"\x80\x02" + filled_later + b")R.",
+        "deep": b"\x80\x02})" + b"\x85" * 400_000 + b"K\x01s.",
+        "deep alone": b"\x80\x02)" + b"\x85" * 400_000 + b".",
+        "deep lists": b"\x80\x02" + b"]" * 200_000 + b"a" * 199_999 + b".",
+        "inside itself": b"\x80\x02]q\x01h\x01a.",
+        "colliding keys": b"\x80\x02}(" + flood + b"u.",
+        "colliding pairs": b"\x80\x02ccollections\nOrderedDict\n](" + flood_of_pairs + b"e\x85R.",
+        "buffer": b"\x80\x02c__builtin__\nbytearray\n\x8a\x05\x00\x00\x00\x00\x20\x85R.",
+        "tensor": b"\x80\x02ctorch\nFloatTensor\n\x8a\x05\x00\x00\x00\x00\x20\x85R.",
+        "untyped storage": b"\x80\x02ctorch.storage\nUntypedStorage\n\x8a\x05\x00\x00\x00\x00\x20\x85R.",
+        "punycode": b"\x80\x02c_codecs\nencode\n" + text("ä" + "\u1234" * 100_000) + text("punycode") + b"\x86R.",
+        "steps": b"\x80\x02" + b"N" * 5_000_000 + b".",
+        "marks": b"\x80\x02" + b"(" * 5_000_000 + b".",
+        "other's type": b"\x80\x02ctorch._tensor\n_rebuild_from_type_v2\n" + shared + b"\x85R.",
+        "no memo": b"\x80\x02h\x07.",
+        "no mark": b"\x80\x02t.",
+        "nothing to call": b"\x80\x02R.",
+    }
+
+
+def legacy(content: bytes) -> bytes:
+    """As torch stored it before 1.6: four pickles of which this is the last."""
+    return (
+        b"".join(pickle.dumps(value, 2) for value in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})) + content
+    )
+
+
+QUICK = ("key", "pairs", "called", "deep", "storage", "buffer")
+
+
+@pytest.mark.parametrize("name", all_of(endless(), QUICK))
+def test_no_pickle_is_endless(name, tmp_path):
+    content = endless()[name]
+    for file, packed in {"zip.pth": zipped(content), "legacy.pt": legacy(content), "raw.ckpt": content}.items():
+        path = tmp_path / file
+        path.write_bytes(packed)
+        for read in (read_checkpoint, read_training_checkpoint):
+            assert str(path) in refusal(lambda path=path, read=read: read(path)), file
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("name", ["key", "deep"])
+def test_the_endless_ones_are(name, tmp_path):
+    """Without looking first, torch is stopped by a clock or crashes."""
+    path = tmp_path / "a.pth"
+    path.write_bytes(zipped(endless()[name]))
+    load = f"import torch; print('began', flush=True); torch.load({str(path)!r}, weights_only=True)"
+    process = subprocess.Popen([sys.executable, "-c", load], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout.readline() == b"began\n"
+    try:
+        assert process.wait(2) == -signal.SIGSEGV
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        process.kill()
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "value",
@@ -193,6 +281,7 @@ def test_a_packed_archive_is_refused_before_it_is_unpacked(tmp_path):
             target.writestr(item.filename, content)
     assert path.stat().st_size < 1_000_000
     assert str(path) in refusal(lambda: read_checkpoint(path))
+    assert str(path) in refusal(lambda: read_training_checkpoint(path))
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -23,6 +23,7 @@ from realsr_mod.runtime.door import build
 from realsr_mod.runtime.files import atomic_write
 from realsr_mod.runtime.plugins import conf_files, conf_path, is_trusted
 from realsr_mod.runtime.rng import step_generator
+from realsr_mod.runtime.yaml_files import check_yaml
 
 PARTS = (Degradation, DegradationOp, RandomResize)  # what a description may name
 FOLDER = "degradation"  # of `conf/`
@@ -30,8 +31,6 @@ _OURS = "realsr_mod.degradations."
 _LARGEST_YAML_BYTES = 100_000
 _LARGEST_JSON_BYTES = 1_000_000
 _LONGEST_KEY = 200
-_MOST_VALUES = 10_000
-_DEEPEST = 16
 _NEEDS_TARGET = "a degradation's configuration needs the key _target_, the path of its class"
 
 
@@ -66,37 +65,15 @@ def read_degradation(name: str, scale: int) -> dict[str, Any]:
 def _check_yaml(path: Path) -> None:
     """Look at a file that may come from anyone before it is resolved. Raises ValueError.
 
-    A few lines of aliases or interpolations can stand for gigabytes, and an interpolation can read the environment.
+    An interpolation can read the environment, or stand for gigabytes.
     """
-    if path.stat().st_size > _LARGEST_YAML_BYTES:
-        raise ValueError(
-            f"{path}: {path.stat().st_size / 1e3:.0f} kB; at most {_LARGEST_YAML_BYTES / 1e3:g} kB are read"
-        )
-    try:
-        root = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
-    except (ValueError, YAMLError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ValueError(f"{path}: not a configuration that can be read: {reason}") from error
-    if not isinstance(root, yaml.MappingNode):
+
+    def check_text(text: str) -> None:
+        if "${" in text and text != "${scale}":
+            raise ValueError(f"{path}: {text!r:.80}: nothing but ${{scale}} is filled in")
+
+    if not isinstance(check_yaml(path, _LARGEST_YAML_BYTES, check_text), yaml.MappingNode):
         raise ValueError(f"{path}: {_NEEDS_TARGET}")
-    if _expanded(root, {}, path) > _MOST_VALUES:
-        raise ValueError(f"{path}: more than {_MOST_VALUES} values, its aliases written out")
-
-
-def _expanded(node: yaml.Node, known: dict[int, int], path: Path, depth: int = 0) -> int:
-    """How many values a node stands for, aliases written out."""
-    if id(node) in known:
-        return known[id(node)]
-    if depth > _DEEPEST:
-        raise ValueError(f"{path}: nested more than {_DEEPEST} deep")
-    if isinstance(node, yaml.ScalarNode):
-        if "${" in node.value and node.value != "${scale}":
-            raise ValueError(f"{path}: {node.value!r:.80}: nothing but ${{scale}} is filled in")
-        return 1
-    known[id(node)] = _MOST_VALUES + 1  # of a node inside itself
-    pairs = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
-    known[id(node)] = 1 + sum(_expanded(part, known, path, depth + 1) for part in pairs)
-    return known[id(node)]
 
 
 def build_degradation(config: object, where: object = "degradation") -> Degradation:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,14 @@ def run_child(command: Sequence[str], environment: Mapping[str, str] | None = No
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def finding_modules(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which `python -P -m MODULE` finds what this process would import, from the same places.
+
+    Without `-P` Python looks in the current folder as well, which may be one that came from somebody else.
+    """
+    return {**environment, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
 
 
 def end_with_parent() -> None:

@@ -7,7 +7,6 @@ is noticed; then the checkpoint before it, kept as `NAME.previous.ckpt`, takes i
 import hashlib
 import io
 import os
-import pickle
 import signal
 import subprocess
 from pathlib import Path
@@ -24,6 +23,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from realsr_mod.runtime.files import atomic_write
 from realsr_mod.runtime.processes import SAVING_SIGNALS
 from realsr_mod.training.runs import previous_checkpoint
+from realsr_mod.weights.pickles import check_pickles
 
 _MARK = b"\nrealsr_mod sha256 "  # and 32 bytes; readers of zip archives pass over what lies behind one
 _MARK_LENGTH = len(_MARK) + 32
@@ -107,8 +107,10 @@ def read_training_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str,
         if hashlib.sha256(body).digest() != content[-32:]:
             raise DamagedCheckpointError(f"{path}: damaged: its hash is not that of what was written")
     try:
-        checkpoint = torch.load(io.BytesIO(body), map_location=map_location, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, OSError) as error:
+        file = io.BytesIO(body)
+        check_pickles(file)
+        checkpoint = torch.load(file, map_location=map_location, weights_only=True)
+    except Exception as error:  # torch and its unpickler have errors of every kind for what is damaged
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise DamagedCheckpointError(f"{path}: truncated or damaged ({reason})") from error
     if not isinstance(checkpoint, dict):

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from realsr_mod.runtime.compose import compose, instantiate
 from realsr_mod.training.trainer import quieten
-from realsr_mod.weights.locate import finished_runs
+from realsr_mod.weights.locate import finished_runs, skipping_damaged
 from realsr_mod.weights.release import read_config, save_model
 
 
@@ -29,10 +29,11 @@ def model_of(experiment: str, steps: int, runs: str | Path = "runs", overrides: 
     cfg = compose("train", [f"experiment={experiment}", f"trainer.max_steps={steps}", *overrides])
     wanted = [item.partition("=")[0].removeprefix("network.") for item in overrides if item.startswith("network.")]
     for run in finished_runs(runs):
-        config = read_config(run)
-        if config.get("name") == cfg.name and all(config["network"].get(key) == cfg.network[key] for key in wanted):
-            print(f"{experiment}: {run}")
-            return run
+        with skipping_damaged(run):
+            config = read_config(run)
+            if config.get("name") == cfg.name and all(config["network"].get(key) == cfg.network[key] for key in wanted):
+                print(f"{experiment}: {run}")
+                return run
     for key, need in cfg.prerequisites.items():
         if cfg[key] == "auto":
             cfg[key] = str(model_of(need.experiment, steps, runs, overrides))

@@ -1,6 +1,5 @@
 """Runs that a run builds on, such as a student's teacher: found, or trained first."""
 
-import json
 import os
 import sys
 import time
@@ -11,14 +10,19 @@ from typing import Any
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from realsr_mod.runtime.files import write_json
+from realsr_mod.runtime.door import check_plain
+from realsr_mod.runtime.files import read_json, write_json
 from realsr_mod.runtime.folders import is_taken
 from realsr_mod.runtime.hydra_command import users_environment
-from realsr_mod.runtime.processes import run_child
+from realsr_mod.runtime.processes import finding_modules, run_child
+from realsr_mod.runtime.yaml_files import check_yaml
+from realsr_mod.training.foreign import check_computed
 from realsr_mod.training.runs import headline, read_summary, unfinished_runs
-from realsr_mod.weights.locate import finished_runs, skipping_damaged
+from realsr_mod.weights.locate import SUMMARY_NAME, finished_runs, skipping_damaged
 
 _LOOK_EVERY_S = 1.0
+_LARGEST_RECORD_BYTES = 100_000
+_LARGEST_CONFIG_BYTES = 1_000_000
 # Overrides that are this run's own, and no business of what it builds on.
 NOT_FORWARDED = (
     "experiment",
@@ -37,21 +41,26 @@ NOT_FORWARDED = (
 def resolve_prerequisites(cfg: DictConfig, run: Path, overrides: Sequence[str]) -> None:
     """Replace every `auto` among the prerequisites by a run's path; what was chosen stays chosen when `run` goes on."""
     record = run / "prerequisites.json"
-    known = _read_record(record)
-    for key in cfg.prerequisites:
-        if cfg[key] == "auto":
-            cfg[key] = known[key] if key in known else find_or_train(cfg, key, overrides)
+    wanted = [key for key in cfg.prerequisites if cfg[key] == "auto"]
+    known = _read_record(record) if wanted and record.is_file() else {}
+    for key in wanted:
+        cfg[key] = known[key] if key in known else find_or_train(cfg, key, overrides)
     if cfg.prerequisites and "LOCAL_RANK" not in os.environ:
         write_json(record, {key: cfg[key] for key in cfg.prerequisites})
 
 
 def _read_record(record: Path) -> dict[str, str | None]:
-    """What was chosen when the run began; nothing, if the file is damaged or not there."""
+    """What was chosen when the run began. Raises ValueError for a record that is none, which may be anyone's."""
     try:
-        known = json.loads(record.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {key: value for key, value in known.items() if value is None or isinstance(value, str)}
+        known = read_json(record, _LARGEST_RECORD_BYTES)
+        check_plain(known, record)
+        if not isinstance(known, dict) or not all(isinstance(value, str | None) for value in known.values()):
+            raise ValueError(f"{record}: expected the path of a run under each key")
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; it says which runs this one builds on: give them yourself, as in teacher=RUN"
+        ) from error
+    return known
 
 
 def find_or_train(cfg: DictConfig, key: str, overrides: Sequence[str]) -> str:
@@ -96,7 +105,9 @@ def train_now(cfg: DictConfig, key: str, overrides: Sequence[str]) -> Path:
     forwarded = [item for item in overrides if not item.startswith(skipped)]
     arguments = [f"experiment={need.experiment}", "resume=auto", *forwarded]
     print(f"{key}: no run fits, training one first: python -m realsr_mod.train {' '.join(arguments)}\n", flush=True)
-    if status := run_child([sys.executable, "-m", "realsr_mod.train", *arguments], users_environment()):
+    # -P: modules of the current folder only if this process finds them there
+    command = [sys.executable, "-P", "-m", "realsr_mod.train", *arguments]
+    if status := run_child(command, finding_modules(users_environment())):
         sys.exit(status)
     print(flush=True)
     found = fitting_run(cfg, key)
@@ -114,9 +125,21 @@ def fits(cfg: DictConfig, key: str, run: Path) -> bool:
     """Whether a run is of the kind that `cfg.prerequisites[key]` asks for; a damaged folder is not, and is named."""
     need = cfg.prerequisites[key]
     with skipping_damaged(run):
-        other = OmegaConf.load(run / ".hydra" / "config.yaml")
+        other = _read_config(run / ".hydra" / "config.yaml")
+        if (run / SUMMARY_NAME).is_file():
+            headline(read_summary(run))
         return bool(other.name == need.name and all(_select(other, k) == _select(cfg, k) for k in need.same))
     return False
+
+
+def _read_config(path: Path) -> DictConfig:
+    """The configuration of a run that lies among ours. Raises ValueError for one that is none or computes values."""
+    check_yaml(path, _LARGEST_CONFIG_BYTES)
+    config = OmegaConf.load(path)
+    if not isinstance(config, DictConfig):
+        raise ValueError(f"{path}: expected a mapping")
+    check_computed(OmegaConf.to_container(config, resolve=False), str(path))
+    return config
 
 
 def _is_free(lock: FileLock) -> bool:

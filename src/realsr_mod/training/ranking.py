@@ -1,6 +1,5 @@
 """What a sweep shows when its jobs are done."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,11 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-from realsr_mod.runtime.files import write_json
-from realsr_mod.training.runs import FAILURE_NAME, RANKING_NAME, SWEEP_NAME, read_overrides
-from realsr_mod.weights.locate import SUMMARY_NAME
+from realsr_mod.runtime.files import read_json, write_json
+from realsr_mod.training.runs import FAILURE_NAME, RANKING_NAME, SWEEP_NAME, read_overrides, read_summary
+from realsr_mod.weights.locate import SUMMARY_NAME, skipping_damaged
+
+_SHOWN = {"psnr_y", "ssim_y", "bicubic_psnr_y"}
 
 
 class Ranking(Callback):
@@ -31,12 +32,15 @@ class Ranking(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         folder = Path(config.hydra.sweep.dir)
         jobs, failures = [], {}
-        for summary_path in folder.glob(f"*/{SUMMARY_NAME}"):
-            summary = json.loads(summary_path.read_text())
-            jobs.append({"overrides": read_overrides(summary_path.parent), "run": str(summary_path.parent), **summary})
-        for failure_path in sorted(folder.glob(f"*/{FAILURE_NAME}")):
-            overrides = " ".join(read_overrides(failure_path.parent))
-            failures[overrides] = json.loads(failure_path.read_text())["error"]
+        for run in (path.parent for path in folder.glob(f"*/{SUMMARY_NAME}")):
+            with skipping_damaged(run):
+                summary = read_summary(run)
+                if not summary.keys() >= _SHOWN and not isinstance(summary.get("accuracy"), float):
+                    raise ValueError(f"{SUMMARY_NAME} lacks the figures of a training")
+                jobs.append({"overrides": read_overrides(run), "run": str(run), **summary})
+        for run in (path.parent for path in sorted(folder.glob(f"*/{FAILURE_NAME}"))):
+            with skipping_damaged(run):
+                failures[" ".join(read_overrides(run))] = read_json(run / FAILURE_NAME)["error"]
         common = set.intersection(*(set(job["overrides"]) for job in jobs)) if len(jobs) > 1 else set()
         jobs.sort(key=lambda job: -float(job["psnr_y"] if "psnr_y" in job else job["accuracy"]))
         write_json(folder / RANKING_NAME, jobs)

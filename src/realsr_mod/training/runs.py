@@ -17,6 +17,9 @@ from realsr_mod.weights.locate import SUMMARY_NAME, skipping_damaged
 FAILURE_NAME = "failed.json"  # of a job in a sweep
 SWEEP_NAME, RANKING_NAME = "sweep.json", "ranking.json"  # what a sweep was started with, and its end
 _LARGEST_RECORD_BYTES = 100_000
+_NUMBER = (int, float)
+_FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "accuracy", "seconds")
+_SUMMARY = {"name": str, "steps": int, "prerequisites": dict} | dict.fromkeys(_FIGURES, _NUMBER)  # of what is read
 LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"
 
 
@@ -82,7 +85,7 @@ def read_overrides(run: Path) -> list[str]:
 
 
 def read_summary(run: Path) -> dict[str, Any]:
-    """What a finished training wrote about itself."""
+    """What a finished training wrote about itself. Raises FileNotFoundError, or ValueError for a damaged record."""
     path = run / SUMMARY_NAME
     if not path.is_file():
         raise FileNotFoundError(f"{run}: no finished training here ({SUMMARY_NAME} is missing); give its run folder")
@@ -92,9 +95,17 @@ def read_summary(run: Path) -> dict[str, Any]:
         raise ValueError(f"{error}; the run's record is damaged") from error
     if not isinstance(summary, dict):
         raise ValueError(f"{path}: a {type(summary).__name__}, expected a mapping; the run's record is damaged")
+    wrong = [key for key, kind in _SUMMARY.items() if key in summary and not isinstance(summary[key], kind)]
+    runs = summary.get("prerequisites", {})
+    if not wrong and not all(value is None or isinstance(value, str) for value in runs.values()):
+        wrong = ["prerequisites"]
+    if wrong:
+        raise ValueError(f"{path}: {wrong[0]} is {summary[wrong[0]]!r:.60}; the run's record is damaged")
     return summary
 
 
 def headline(summary: dict[str, Any]) -> str:
-    """The one figure that says how good a finished run is."""
+    """The one figure that says how good a finished run is. Raises ValueError if there is none."""
+    if not {"psnr_y", "accuracy"} & summary.keys():
+        raise ValueError(f"{SUMMARY_NAME} has neither psnr_y nor accuracy; the run's record is damaged")
     return f"{summary['psnr_y']:.2f} dB" if "psnr_y" in summary else f"accuracy {summary['accuracy']:.3f}"

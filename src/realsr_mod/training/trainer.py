@@ -32,7 +32,7 @@ from realsr_mod.training.callbacks import Best
 from realsr_mod.training.checkpointing import CheckedCheckpointIO, ConfigInCheckpoint, TrainingInterrupted
 from realsr_mod.training.loggers import SavedMetrics
 from realsr_mod.training.prerequisites import resolve_prerequisites
-from realsr_mod.training.resume import FIXED_WHEN_RESUMED, checkpoint_to_resume
+from realsr_mod.training.resume import FIXED_WHEN_RESUMED, checkpoint_to_resume, goes_on_by_folder
 from realsr_mod.training.runs import FAILURE_NAME, headline, read_summary
 from realsr_mod.weights.locate import SUMMARY_NAME
 from realsr_mod.weights.release import read_config, save_model
@@ -86,7 +86,9 @@ def train(cfg: DictConfig, run: Path) -> float:
         trainer.fit(module, datamodule, ckpt_path=checkpoint_to_resume(cfg, run), weights_only=True)
     except TrainingInterrupted as error:
         options = " ".join([*given_options(), f"resume={_shown(run)}"])
-        report = f"\n{error}\ngo on with: python -m realsr_mod.train {options}"
+        by_folder = goes_on_by_folder(run)
+        how = f"python -m realsr_mod.train {options}" if by_folder else "the same command and resume=auto"
+        report = f"\n{error}\ngo on with: {how}"
         sys.exit(report if trainer.is_global_zero else 1)  # one of several processes says it
     other = choose_weights(cfg, module, trainer)
     metrics = trainer.validate(module, datamodule, verbose=False)[0]

@@ -1,7 +1,6 @@
 """Tensors from checkpoint files, and into networks, without running anything that a file holds."""
 
 import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from realsr_mod.weights.locate import CHECKPOINT_SUFFIXES
+from realsr_mod.weights.pickles import check_pickles
 
 
 def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
@@ -29,15 +29,17 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        _check_packing(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:
+            check_pickles(file)
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path}: refused: besides tensors it holds Python objects, which could run code (none was run), or it "
             "is no checkpoint; ask its author for safetensors, or for the state dict alone"
         ) from error
     except Exception as error:  # torch and its unpickler have errors of every kind for what is damaged
-        raise ValueError(f"{path}: truncated or damaged, or not a checkpoint; fetch it again") from error
+        reason = " ".join(str(error).split())[:100] or type(error).__name__
+        raise ValueError(f"{path}: truncated or damaged, or not a checkpoint ({reason}); fetch it again") from error
     if not isinstance(content, Mapping):
         raise ValueError(f"{path}: holds a {type(content).__name__}, not a state dict")
     return content
@@ -75,16 +77,6 @@ def check_dense(key: str, value: Tensor) -> None:
     is_dense = value.layout == torch.strided and not value.is_quantized and value.device.type == "cpu"
     if not is_dense or value.numel() * value.element_size() > value.untyped_storage().nbytes():
         raise ValueError(f"{key} is no plain tensor: sparse, quantized, or larger than what is stored of it")
-
-
-def _check_packing(path: Path) -> None:
-    """Raise a ValueError for an archive that unpacks to more than it has: torch stores tensors unpacked."""
-    if not zipfile.is_zipfile(path):
-        return
-    with zipfile.ZipFile(path) as archive:
-        unpacked = sum(item.file_size for item in archive.infolist())
-    if unpacked > path.stat().st_size:
-        raise ValueError(f"{path}: unpacks to {unpacked} bytes")
 
 
 def load_state(network: nn.Module, state: Mapping[str, Tensor], source: object) -> None:

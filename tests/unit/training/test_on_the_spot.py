@@ -26,3 +26,13 @@ def test_a_finished_run_is_taken_if_its_network_is_the_one_asked_for(runs):
 def test_what_an_experiment_builds_on_is_found_too(runs):
     cfg = on_the_spot.model_of("srgan", 5, runs)
     assert cfg.start_from == str(runs / "run")
+
+
+@pytest.mark.parametrize("text", ["", "null", "{", '{"network": null}', '{"network": {"_target_": "os.system"}}'])
+def test_a_damaged_run_is_named_and_passed_over(text, runs, caplog):
+    (runs / "other" / "model").mkdir(parents=True)
+    (runs / "other" / "summary.json").write_text("{}")  # the newest
+    (runs / "other" / "model" / "config.json").write_text(text)
+    (runs / "other" / "model" / "model.safetensors").write_bytes(b"")
+    assert on_the_spot.model_of("srresnet", 5, runs) == runs / "run"
+    assert "other: damaged and left out" in caplog.text

@@ -33,3 +33,15 @@ def test_networks_that_classify_stand_below_those_that_restore(tmp_path, capsys)
     ranking, shown = rank(tmp_path, capsys, restores=psnr(21.5), classifies={"accuracy": 0.75})
     assert [job["overrides"][1] for job in ranking] == ["experiment=restores", "experiment=classifies"]
     assert "accuracy 0.750" in shown
+
+
+def test_a_damaged_job_is_named_and_the_others_are_ranked(tmp_path, capsys, caplog):
+    for number, text in enumerate(("", "[]", "{", '{"psnr_y": "a"}', "{}")):
+        folder = tmp_path / f"damaged{number}"
+        folder.mkdir()
+        (folder / "summary.json").write_text(text)
+        (folder / "failed.json").write_text(text)
+    ranking, shown = rank(tmp_path, capsys, sound=psnr(21.5))
+    assert [job["psnr_y"] for job in ranking] == [21.5]
+    assert "1 jobs, best first" in shown
+    assert sum("damaged and left out" in message for message in caplog.messages) == 10

@@ -22,7 +22,7 @@ from realsr_mod.weights.card import CARD_NAME, IMAGES_NAME, render_card, shown_d
 from realsr_mod.weights.catalog import CONFIG_NAME, WEIGHTS_NAME
 from realsr_mod.weights.locate import locate
 from realsr_mod.weights.release import load_model, read_config, save_model
-from realsr_mod.zoo import add, measured
+from realsr_mod.zoo import add, command, measured, measured_rows, stages
 
 SIZES = {"scale": 2, "channels": 4, "encoder_blocks": 1, "restorer_blocks": 1}
 DEGRADATION = {"_target_": "realsr_mod.degradations.classic.ClassicDegradation", "scale": 2}
@@ -225,3 +225,25 @@ def test_of_a_degradation_with_several_versions_one_is_shown(trained_on):
     assert torch.equal(one(hr, params), other(hr, params))
     assert torch.equal(one.target(hr), other.target(hr))
     assert not torch.equal(one.target(hr), hr)
+
+
+@pytest.mark.parametrize(
+    "summary",
+    ["{}", "[]", '{"name": 5}', '{"name": "a", "steps": 1, "seconds": 1, "prerequisites": {"teacher": "RUN"}}',
+     '{"name": "a", "steps": 1, "seconds": 1, "prerequisites": [1]}', '{"prerequisites": {"teacher": [1]}}'],
+)  # fmt: skip
+def test_odd_summaries_of_runs_are_named(summary, tmp_path):
+    (tmp_path / "summary.json").write_text(summary.replace("RUN", str(tmp_path)))
+    with pytest.raises(ValueError, match=str(tmp_path)):
+        stages(tmp_path)
+    if "RUN" not in summary:
+        with pytest.raises(ValueError, match=str(tmp_path)):
+            command(tmp_path)
+
+
+@pytest.mark.parametrize("rows", ["null", "[5]", "[{}]", '[{"set": "a", "condition": 1, "cases": 1, "psnr_y": "b"}]'])
+def test_odd_evaluations_are_named(rows, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"model": 1, "machine": 1, "precision": 1, "protocol": 1, "sha256": "c", "summary": ' + rows + "}")
+    with pytest.raises(ValueError, match="not what evaluate writes"):
+        measured_rows(path, "c")

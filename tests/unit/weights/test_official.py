@@ -220,7 +220,7 @@ def test_wrong_architecture_is_named():
         load_official({"layer1.weight": torch.zeros(3, 3)})
 
 
-@pytest.mark.parametrize("key", [0, ("layer1", "weight"), None])
+@pytest.mark.parametrize("key", [0, True, None])
 def test_keys_that_are_no_strings_are_no_architecture(tmp_path, key):
     path = tmp_path / "odd.pth"
     torch.save({key: torch.zeros(3)}, path)
