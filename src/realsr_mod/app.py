@@ -34,6 +34,7 @@ def serve(
     host: Annotated[str, typer.Option(help="0.0.0.0 lets other computers in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page.")] = 7860,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, torch, openvino, onnxruntime: see upscale.")] = "auto",
     max_megapixels: Annotated[float, typer.Option(min=0, help="Refuse larger photos.")] = 4,
     max_upload_mb: Annotated[int, typer.Option(min=1, help="Refuse larger files.")] = 20,
     photo_memory_mb: Annotated[
@@ -50,11 +51,13 @@ def serve(
     """Open a web page that upscales photos with the models of the zoo and those trained here."""
     logging.basicConfig(level=logging.WARNING)
     from realsr_mod.inference.door import HostNames
+    from realsr_mod.inference.engines.choose import check_engine
     from realsr_mod.inference.studio import Studio
     from realsr_mod.inference.visitors import PhotoStore, VisitorsFolder
 
     _end_as_ctrl_c_does()
     with user_errors(), VisitorsFolder(keep_minutes * 60) as folder:
+        check_engine(engine)
         os.environ["GRADIO_TEMP_DIR"] = str(folder.uploads)  # looked at when Gradio is imported, too
         try:
             from realsr_mod.inference import page
@@ -66,7 +69,7 @@ def serve(
             raise typer.Exit(1) from error
         names = HostNames(host, allowed_host or [])
         models = offered_models(model or [], runs)
-        studio = Studio(models, int(max_megapixels * 1e6), device=device)
+        studio = Studio(models, int(max_megapixels * 1e6), device=device, engine=engine)
         handlers = Handlers(studio, folder, PhotoStore(photo_memory_mb * 10**6))
         blocks = page.build_page(handlers)
         try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` need not wait for i
     import numpy as np
 
     from realsr_mod.degradations.base import Degradation, Params
-    from realsr_mod.inference.batch import Job
+    from realsr_mod.inference.plan import Job
 
 console = Console(stderr=True, soft_wrap=True)
 app = typer.Typer(add_completion=False)
@@ -73,7 +73,7 @@ def degrade(
     With --params all get the saved one. It fits photos of any size: levels are kept as they are, and the noise
     pattern goes on from the saved seed. Existing results are written anew, but no file beside a photo is replaced.
     """
-    from realsr_mod.inference.batch import plan
+    from realsr_mod.inference.plan import plan
 
     with user_errors():
         jobs = plan(photos, output, say=lambda line: console.print(line, markup=False, highlight=False))
@@ -123,7 +123,7 @@ def run(jobs: "list[Job]", recipe: Recipe, save_params: bool) -> dict[Path, str]
 
 def make_guard(jobs: "list[Job]") -> "Callable[[Path, Job], None]":
     """A function that raises a ValueError if a job's file at a path would replace a photo, or a file beside one."""
-    from realsr_mod.inference.batch import check_name, files_of, refuse_source
+    from realsr_mod.inference.plan import check_name, files_of, refuse_source
 
     photos, folders = files_of(jobs), {os.path.realpath(job.source.parent) for job in jobs}
 

@@ -2,6 +2,7 @@
 
     python -m realsr_mod.zoo get realesrgan-x4plus
     python -m realsr_mod.zoo add RUN NAME --made-for … --trained-on … --weak-at … --license …
+    python -m realsr_mod.zoo graphs NAME
     python -m realsr_mod.evaluate model=NAME data.root=[Set5,Set14] protocol=gaussian8 output=gaussian8.json
     python -m realsr_mod.zoo measured NAME gaussian8.json
 
@@ -94,6 +95,17 @@ def add(
     info = {"name": name, "method": config["method"], "degradation": config["degradation"], "zoo": zoo}
     save_model(halved, catalog.ZOO_DIR / name, config["network"], info)
     write_card(name)
+
+
+@app.command()
+def graphs(name: Annotated[str, typer.Argument(help="A name of the zoo.")]) -> None:
+    """Write the graphs by which engines other than torch run this network; its weights stay where they are."""
+    from realsr_mod.weights.onnx_export import export_graphs
+    from realsr_mod.weights.release import load_restorer
+
+    entry = read_entry(name)
+    with user_errors():
+        export_graphs(load_restorer(entry.folder), entry.folder, entry.weights, bare=True)
 
 
 @app.command()

@@ -1,47 +1,25 @@
-"""Many images, one after the other: where each result goes, what is kept, what failed."""
+"""Many images in a row: what is kept, what failed; the next is read and the last written meanwhile."""
 
-import os
 import sys
-from collections import Counter
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from realsr_mod.images.find import search
 from realsr_mod.images.fit import fit_format
-from realsr_mod.images.formats import FORMATS, SUFFIXES
+from realsr_mod.images.formats import SUFFIXES
 from realsr_mod.images.image import LoadedImage
 from realsr_mod.images.read import read_image
 from realsr_mod.images.write import write_image
 from realsr_mod.inference.compare import before_after
+from realsr_mod.inference.plan import LONGEST_NAME, FileId, Job, check_name, file_id, files_of, fits, refuse_source
 from realsr_mod.inference.tiling import OnTile
 
 Enlarge = Callable[[LoadedImage, OnTile], LoadedImage]
-Say = Callable[[str], object]
-FileId = tuple[int, int]  # device and inode: the same file under whatever name
 
-LONGEST_NAME = 255  # bytes, of a file on all common systems
-
-
-@dataclass(frozen=True)
-class Job:
-    """One image and the path of its result, to which the format's suffix is added.
-
-    `name` is its path inside the folder that was given, with its suffix: the same whatever other images there are.
-    """
-
-    source: Path
-    stem: Path
-    name: Path
-
-    def result(self, file_format: str) -> Path:
-        return self.stem.with_name(self.stem.name + FORMATS[file_format].suffix)
-
-    @property
-    def comparison(self) -> Path:
-        stem = _comparison(self.stem)
-        return stem.with_name(stem.name + FORMATS["png"].suffix)
+WAITING_BYTES = 100_000_000  # of results on their way to the disk
 
 
 @dataclass(frozen=True)
@@ -65,94 +43,66 @@ class Outcome:
     failure: str = ""
 
 
-def plan(photos: Sequence[Path], output: Path, compare: bool = False, say: Say = lambda line: None) -> list[Job]:
-    """Find the images and give each a name of its own under `output`; folders keep their inner structure.
+@dataclass(frozen=True)
+class Opened:
+    """A job whose image has been read and is to be enlarged, in the format that `settings` say."""
 
-    An image that is given twice is done once. Images of one name in several folders go to folders of those names.
-
-    Args:
-        compare: whether each result gets a comparison beside it, whose name must be free too.
-        say: is told in a line each what a folder holds that is left out.
-
-    Raises:
-        FileNotFoundError: a folder without images. A missing file is a job that will fail, so that others are done.
-        ValueError: `output` is a file, or two images would have one result.
-    """
-    if output.is_file():
-        raise ValueError(f"{output} is a file; give -o a folder")
-    found: dict[Path, tuple[Path, Path, str]] = {}  # real place of a file to source, name, and its folder's name
-    for photo in photos:
-        if photo.is_dir():
-            folder, images = photo, {path: path.relative_to(photo) for path in _images_in(photo, output, say)}
-        else:
-            folder, images = photo.parent, {photo: Path(photo.name)}
-        folder_name = os.path.basename(os.path.abspath(folder))  # also of `.` and `..`
-        for source, name in images.items():
-            # a link to an image is one of its own, an image seen through a link to its folder is not
-            found.setdefault(Path(os.path.realpath(source.parent), source.name), (source, name, folder_name))
-    # a.jpg and a.png would both become a.png: each keeps its whole name. Where that is not enough, its folder's too.
-    choices = [
-        (name.with_suffix(""), name, folder_name / name.with_suffix(""), folder_name / name)
-        for _, name, folder_name in found.values()
-    ]
-    sources = [source for source, _, _ in found.values()]
-    stems = _unlike(sources, choices, compare)
-    return [Job(source, output / stem, name) for stem, (source, name, _) in zip(stems, found.values(), strict=True)]
-
-
-def _unlike(sources: Sequence[Path], choices: Sequence[Sequence[Path]], compare: bool) -> list[Path]:
-    """The first of each image's choices that is no other's; those who want the same all go on to their next ones."""
-    chosen = [0] * len(choices)
-    while True:
-        stems = [options[number] for options, number in zip(choices, chosen, strict=True)]
-        claims = [(stem, _comparison(stem)) if compare else (stem,) for stem in stems]
-        taken = Counter(claim for mine in claims for claim in mine)
-        clashing = [index for index, mine in enumerate(claims) if any(taken[claim] > 1 for claim in mine)]
-        if not clashing:
-            return stems
-        movable = [index for index in clashing if chosen[index] + 1 < len(choices[index])]
-        if not movable:
-            first = clashing[0]
-            second = next(index for index in clashing[1:] if not set(claims[first]).isdisjoint(claims[index]))
-            raise ValueError(
-                f"{sources[first]} and {sources[second]} would have the same result, {stems[second]}; run them into "
-                "different output folders"
-            )
-        for index in movable:
-            chosen[index] += 1
-
-
-def _comparison(stem: Path) -> Path:
-    return stem.with_name(stem.name + "_compare")
-
-
-def _images_in(folder: Path, output: Path, say: Say) -> list[Path]:
-    found = search(folder, besides=output)  # which may hold results of earlier runs
-    lines = found.left_out()
-    if not found.images:
-        besides = "".join(f"; {line}" for line in lines)
-        raise FileNotFoundError(f"{folder}: no photos in this folder; looked for {', '.join(SUFFIXES)}{besides}")
-    for line in lines:
-        say(f"{folder}: {line}")
-    return found.images
+    job: Job
+    image: LoadedImage
+    settings: Settings
+    notes: tuple[str, ...]
 
 
 def run_jobs(
     jobs: Sequence[Job], enlarge: Enlarge, settings: Settings, on_tile: Callable[[int, int, int], None]
 ) -> Iterator[Outcome]:
-    """Do the jobs one by one and say after each what became of it; a failure does not stop the others.
+    """Do the jobs and say of each, in order, what became of it; a failure does not stop the others.
+
+    While one image is enlarged, the next is read and the ones before are written, each by a thread of its own. Results
+    that are not written yet hold `WAITING_BYTES` at most, or are one.
 
     `on_tile` is called with the job's number, the tiles done and the tiles there are.
     """
     photos = files_of(jobs)
-    for number, job in enumerate(jobs):
-        try:
-            yield _run(job, photos, enlarge, settings, partial(on_tile, number))
-        except Exception as error:  # whatever is wrong with one image, the others are done
-            yield Outcome(job, None, failure=_without_name(str(error) or type(error).__name__, job.source))
+    waiting: deque[tuple[Future[Outcome], int]] = deque()  # outcomes to come, and the bytes of each result
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        ahead = [reader.submit(_prepare, job, photos, settings) for job in jobs[:1]]
+        for number, job in enumerate(jobs):
+            opened = ahead.pop()
+            ahead += [reader.submit(_prepare, job, photos, settings) for job in jobs[number + 1 : number + 2]]
+            waiting.append(_go_on(job, opened, photos, enlarge, partial(on_tile, number), writer))
+            while waiting and (waiting[0][0].done() or sum(nbytes for _, nbytes in waiting) > WAITING_BYTES):
+                yield waiting.popleft()[0].result()
+        yield from (outcome.result() for outcome, _ in waiting)
 
 
-def _run(job: Job, photos: Collection[FileId], enlarge: Enlarge, settings: Settings, on_tile: OnTile) -> Outcome:
+def _go_on(
+    job: Job,
+    opened: Future[Opened | Outcome],
+    photos: Collection[FileId],
+    enlarge: Enlarge,
+    on_tile: OnTile,
+    writer: ThreadPoolExecutor,
+) -> tuple[Future[Outcome], int]:
+    """Enlarge an image that has been read, and leave the writing to `writer`."""
+    outcome: Future[Outcome] = Future()
+    try:
+        found = opened.result()
+        if isinstance(found, Opened):
+            larger = enlarge(found.image, on_tile)
+            return writer.submit(_finish_or_say, found, larger, photos), larger.pixels_HWC.nbytes
+        outcome.set_result(found)
+    except Exception as error:  # whatever is wrong with one image, the others are done
+        outcome.set_result(_failed(job, error))
+    return outcome, 0
+
+
+def _failed(job: Job, error: Exception) -> Outcome:
+    return Outcome(job, None, failure=_without_name(str(error) or type(error).__name__, job.source))
+
+
+def _prepare(job: Job, photos: Collection[FileId], settings: Settings) -> Opened | Outcome:
+    """Read a job's image, unless its result is there already."""
     likely_format = SUFFIXES.get(job.source.suffix.lower(), "png")
     likely = job.result(likely_format if settings.file_format == "auto" else settings.file_format)
     check_name(likely)
@@ -168,14 +118,27 @@ def _run(job: Job, photos: Collection[FileId], enlarge: Enlarge, settings: Setti
         refuse_source(target, job, photos)
     if _stays(path, settings):
         return _keep(job, path, image, settings)
-    larger = fit_format(enlarge(image, on_tile), file_format)
+    return Opened(job, image, replace(settings, file_format=file_format), unnamed)
+
+
+def _finish_or_say(opened: Opened, larger: LoadedImage, photos: Collection[FileId]) -> Outcome:
+    try:
+        return _finish(opened, larger, photos)
+    except Exception as error:
+        return _failed(opened.job, error)
+
+
+def _finish(opened: Opened, larger: LoadedImage, photos: Collection[FileId]) -> Outcome:
+    """Write an enlarged image, and its comparison where that is wanted."""
+    job, image, settings = opened.job, opened.image, opened.settings
+    larger = fit_format(larger, settings.file_format)
     path = job.result(larger.format)  # another one if the format holds no such size
     refuse_source(path, job, photos)
     if _stays(path, settings):
         return _keep(job, path, image, settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_image(path, larger)
-    notes = larger.notes + unnamed
+    notes = larger.notes + opened.notes
     if settings.compare and _stays(job.comparison, settings):
         notes += (f"{job.comparison} exists and was kept; --overwrite makes it anew",)
     elif settings.compare:
@@ -183,22 +146,9 @@ def _run(job: Job, photos: Collection[FileId], enlarge: Enlarge, settings: Setti
     return Outcome(job, path, notes=notes)
 
 
-def check_name(path: Path) -> None:
-    """Raise a ValueError for a name longer than file systems allow."""
-    if not _fits(path):
-        length = len(os.fsencode(path.name))
-        raise ValueError(
-            f"the name of its result would have {length} bytes, at most {LONGEST_NAME} fit; shorten the photo's"
-        )
-
-
-def _fits(path: Path) -> bool:
-    return len(os.fsencode(path.name)) <= LONGEST_NAME
-
-
 def _without_long_comparison(job: Job, settings: Settings) -> tuple[Settings, tuple[str, ...]]:
     """The settings, without a comparison whose name would be too long, and a note about it."""
-    if not settings.compare or _fits(job.comparison):
+    if not settings.compare or fits(job.comparison):
         return settings, ()
     note = f"without a comparison: its name would be longer than {LONGEST_NAME} bytes; shorten the photo's"
     return replace(settings, compare=False), (note,)
@@ -218,30 +168,6 @@ def _keep(job: Job, path: Path, image: LoadedImage, settings: Settings) -> Outco
         return Outcome(job, path, kept=True, notes=(f"without a comparison, for it cannot be read: {error}",))
     write_image(job.comparison, before_after(image, result))
     return Outcome(job, path, kept=True, notes=(f"{job.comparison} was missing and is written",))
-
-
-def files_of(jobs: Sequence[Job]) -> frozenset[FileId]:
-    """The files that the jobs read, which no result may replace."""
-    return frozenset(found for job in jobs if (found := file_id(job.source)))
-
-
-def file_id(path: Path) -> FileId | None:
-    """What file lies at `path`, links followed; None if there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def refuse_source(path: Path, job: Job, photos: Collection[FileId]) -> None:
-    """Raise a ValueError if the job's result at `path` would replace its own photo or another of `photos`."""
-    found = file_id(path)
-    if found is None or found not in photos:
-        return
-    if found == file_id(job.source):
-        raise ValueError("the result would replace the photo itself; give -o another folder")
-    raise ValueError(f"the result would replace {path}, another of the photos; give -o another folder")
 
 
 def _without_name(message: str, source: Path) -> str:

@@ -3,8 +3,6 @@
 import logging
 import os
 
-import torch
-
 from realsr_mod.inference.tiling import ALIGN, MIN_TILE
 
 logger = logging.getLogger(__name__)
@@ -15,8 +13,8 @@ CPU_BUDGET_BYTES = 1e9
 def halved(tile: int, longest: int, error: Exception) -> int:
     """Half the tile if `error` says that memory ran out, else that error again."""
     message = str(error).lower()
-    out_of_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
-        text in message for text in ("out of memory", "can't allocate memory", "not enough memory")
+    out_of_memory = isinstance(error, MemoryError) or any(
+        text in message for text in ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
     )
     if not out_of_memory:
         raise error
@@ -30,10 +28,8 @@ def halved(tile: int, longest: int, error: Exception) -> int:
     return smaller
 
 
-def memory_budget(device: torch.device) -> float:
-    """How many bytes a network's activations may take."""
-    if device.type == "cuda":
-        return 0.6 * torch.cuda.mem_get_info(device)[0]
+def memory_budget() -> float:
+    """How many bytes of main memory a network's activations may take."""
     return min(CPU_BUDGET_BYTES, 0.5 * available_ram())
 
 

@@ -3,30 +3,32 @@
 Legend: H height, W width, C channels (1 grey, 2 grey + alpha, 3 RGB, 4 RGB + alpha), B batch; h, w a tile's size.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from realsr_mod.images.image import LoadedImage
 from realsr_mod.images.read import from_pil
 from realsr_mod.images.transparency import resized_channels
 from realsr_mod.images.write import to_pil
+from realsr_mod.inference.arrays import Array, Arrays
 
-ImageType = TypeVar("ImageType", Image.Image, np.ndarray, Tensor, LoadedImage)
+if TYPE_CHECKING:  # whoever brings a tensor has torch already; others need not wait for it
+    from torch import Tensor
+
+ImageType = TypeVar("ImageType", "Image.Image", "np.ndarray", "Tensor", "LoadedImage")
 
 
 @dataclass(frozen=True)
 class Source:
-    """The colours of an image, read tile by tile as float RGB on a device."""
+    """The colours of an image, read tile by tile as float RGB."""
 
     pixels_HWC: np.ndarray
-    device: torch.device
 
     @property
     def colors(self) -> int:
@@ -38,19 +40,16 @@ class Source:
         dtype = self.pixels_HWC.dtype
         return float(np.iinfo(dtype).max) if dtype.kind == "u" else 1.0
 
-    def read(self, rows: np.ndarray, columns: np.ndarray) -> Tensor:
+    def read(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """(1, 3, h, w) at these row and column indices; grey is repeated."""
         tile_hwC = self.pixels_HWC[rows][:, columns, : self.colors].astype(np.float32) / np.float32(self.white)
-        tile_Chw = torch.from_numpy(np.ascontiguousarray(tile_hwC.transpose(2, 0, 1))).to(self.device)
-        return tile_Chw.expand(3, -1, -1)[None]
+        tile_hw3 = np.broadcast_to(tile_hwC, (*tile_hwC.shape[:2], 3))
+        return np.array(tile_hw3.transpose(2, 0, 1)[None], order="C")  # a copy: torch warns of what cannot be written
 
-    def quantized(self, rows_3HW: Tensor) -> np.ndarray:
-        """Float RGB rows as the image's kind of pixels, (n, W, colours); changes its argument."""
-        rows = rows_3HW if self.colors == 3 else rows_3HW.mean(0, keepdim=True)
-        rows = rows.clamp_(0, 1).mul_(self.white)
-        if self.pixels_HWC.dtype.kind == "u":
-            rows = rows.round_()
-        return rows.permute(1, 2, 0).cpu().numpy().astype(self.pixels_HWC.dtype)
+    def quantized(self, rows_3HW: Array, arrays: Arrays) -> np.ndarray:
+        """Float RGB rows as the image's kind of pixels, (n, W, colours)."""
+        rows = rows_3HW if self.colors == 3 else rows_3HW.mean(0)[None]
+        return arrays.pixels(rows, self.white, self.pixels_HWC.dtype)
 
 
 def apply_to_pixels(enlarge: Callable[[np.ndarray], np.ndarray], image: ImageType) -> ImageType:
@@ -60,17 +59,26 @@ def apply_to_pixels(enlarge: Callable[[np.ndarray], np.ndarray], image: ImageTyp
     if isinstance(image, Image.Image):
         loaded = from_pil(image)
         return to_pil(replace(loaded, pixels_HWC=enlarge(loaded.pixels_HWC)))
-    if isinstance(image, Tensor):
-        return _apply_to_tensor(enlarge, image)
-    pixels = np.asarray(image)
+    if _is_tensor(image):
+        tensor: Any = image
+        return _apply_to_tensor(enlarge, tensor)  # type: ignore[no-any-return]
+    pixels: Any = np.asarray(image)
     if pixels.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
         raise ValueError(f"pixels must be uint8, uint16 or float in [0, 1], got {pixels.dtype}")
     if pixels.ndim not in (2, 3) or 0 in pixels.shape or (pixels.ndim == 3 and pixels.shape[2] > 4):
         raise ValueError(f"a NumPy image is (H, W) or (H, W, 1 to 4), got {pixels.shape}")
-    return enlarge(pixels[:, :, None])[:, :, 0] if pixels.ndim == 2 else enlarge(pixels)
+    result: Any = enlarge(pixels[:, :, None])[:, :, 0] if pixels.ndim == 2 else enlarge(pixels)
+    return result  # type: ignore[no-any-return]
 
 
-def _apply_to_tensor(enlarge: Callable[[np.ndarray], np.ndarray], image: Tensor) -> Tensor:
+def _is_tensor(image: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(image, torch.Tensor)
+
+
+def _apply_to_tensor(enlarge: Callable[[np.ndarray], np.ndarray], image: Any) -> Any:
+    import torch
+
     if image.ndim == 4:
         return torch.stack([_apply_to_tensor(enlarge, row) for row in image])
     if image.ndim != 3 or image.shape[0] not in (1, 3) or 0 in image.shape:

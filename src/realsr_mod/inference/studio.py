@@ -91,7 +91,8 @@ class Studio:
         Returns its path and two 8-bit RGB previews of one size: before (enlarged bicubically) and after.
         """
         upscaler = self.upscaler(model)
-        result = upscaler(photo.image, embedding=self.embedding(photo, model), on_tile=unwatched, **degrees)
+        embedding = self.embedding(photo, model)
+        result = upscaler(photo.image, embedding=embedding, on_estimate=unwatched, on_tile=unwatched, **degrees)
         folder.mkdir(exist_ok=True)  # it may have been taken for an old one while a large photo was upscaled
         path = folder / f"{Path(photo.name).stem}_x{upscaler.scale}.png"
         write_image(path, fit_format(result, "png"))

@@ -6,22 +6,25 @@ Legend: H, W an image's size, C channels, s the network's scale, D the embedding
 import logging
 import math
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from realsr_mod.images.transparency import with_visible_colors
-from realsr_mod.inference.memory import halved, memory_budget
+from realsr_mod.inference.arrays import Array
+from realsr_mod.inference.engines.base import Engine
+from realsr_mod.inference.engines.choose import check_engine, engine_for
+from realsr_mod.inference.memory import halved
 from realsr_mod.inference.pixels import ImageType, Source, apply_to_pixels, enlarged_alpha, resized
-from realsr_mod.inference.tiling import OnTile, Tiling, bytes_per_pixel, fitting_side, run_tiles, unwatched
-from realsr_mod.networks.base import SRNetwork
-from realsr_mod.runtime.devices import pick_device, pick_dtype
+from realsr_mod.inference.tiling import OnTile, Tiling, fitting_side, run_tiles, unwatched
 from realsr_mod.weights.locate import Model, locate
-from realsr_mod.weights.release import load_restorer
+
+if TYPE_CHECKING:  # torch takes seconds to import, and engines do without
+    import torch
+    from torch import Tensor
+
+    from realsr_mod.networks.base import SRNetwork
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +35,11 @@ EMBED_PIXELS = 2_000_000
 class UpscalerSettings(TypedDict, total=False):
     """What may be set of an `Upscaler` besides its network; see there."""
 
-    device: str | torch.device
+    device: "str | torch.device"
     precision: str
     tile: int | str
     overlap: int
+    engine: str
 
 
 class Upscaler:
@@ -45,29 +49,29 @@ class Upscaler:
         better = upscaler(Image.open("photo.jpg"), noise=0.7)
 
     Args:
-        network: what restores; it is moved to `device` and put in evaluation mode.
+        network: what restores, under torch: it is moved to `device` and put in evaluation mode. Or an engine.
         device: `auto` (CUDA, then Apple's MPS, then CPU) or a torch device.
-        precision: `auto` (float16 on CUDA, else float32), `float32`, `float16` or `bfloat16`. A tile that is not
-            finite in half precision is computed again in float32.
+        precision: `auto`, `float32`, `float16` or `bfloat16`. `auto` is the engine's fastest for 8-bit images (float16
+            on CUDA, bfloat16 on CPUs that multiply it) and float32 for deeper ones. A tile that is not finite in half
+            precision is computed again in float32.
         tile: side of a tile in px, 0 for none, `auto` for what fits in memory. Out of memory halves it.
         overlap: px of context around each tile, see `realsr_mod.inference.tiling`.
+        engine: of a model that `load` finds: `auto`, `torch`, `openvino` or `onnxruntime`, see
+            `realsr_mod.inference.engines.choose`. A network that is already built runs under torch.
     """
 
     def __init__(
         self,
-        network: SRNetwork,
-        device: str | torch.device = "auto",
+        network: "SRNetwork | Engine",
+        device: "str | torch.device" = "auto",
         precision: str = "auto",
         tile: int | str = "auto",
         overlap: int = 24,
+        engine: str = "auto",
     ) -> None:
-        if network.sees_hr:
-            raise ValueError(
-                "this model is a teacher: it needs the HR image that upscaling is to find; use its student"
-            )
-        self.device = pick_device(device)
-        self.dtype = pick_dtype(precision, self.device)
-        self.network = network.to(self.device).eval()
+        self.engine = _built(network, device, engine)
+        self.engine.check_precision(precision)
+        self.precision = precision
         if tile != "auto" and not str(tile).isdigit():
             raise ValueError(f"tile must be auto, 0 (no tiles) or a side in pixels, got {tile!r}")
         self.overlap = overlap
@@ -76,7 +80,8 @@ class Upscaler:
     @classmethod
     def load(cls, path: Model | None = None, **settings: Unpack[UpscalerSettings]) -> "Upscaler":
         """From whatever `load_restorer` takes, by default what `locate` says; `settings` as the constructor's."""
-        return cls(load_restorer(locate(path)), **settings)
+        name, device = settings.get("engine", "auto"), settings.get("device", "auto")
+        return cls(engine_for(locate(path), name, device), **settings)
 
     @classmethod
     def from_pretrained(
@@ -94,19 +99,25 @@ class Upscaler:
 
     @property
     def scale(self) -> int:
-        return self.network.scale
+        return self.engine.scale
+
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+        return self.engine.device
 
     @property
     def sliders(self) -> tuple[str, ...]:
         """Names of the degrees that a person may set; empty where the model has none."""
-        return self.network.embedding_names
+        return self.engine.embedding_names
 
     def __call__(
         self,
         image: ImageType,
         *,
         outscale: float | None = None,
-        embedding: Tensor | None = None,
+        embedding: "Tensor | np.ndarray | None" = None,
+        on_estimate: OnTile = unwatched,
         on_tile: OnTile = unwatched,
         **degrees: float | None,
     ) -> ImageType:
@@ -118,6 +129,8 @@ class Upscaler:
                 `Image`.
             outscale: how much larger the result is; the network's own scale if None.
             embedding: (D,), what `embed` gave, so as not to estimate it again.
+            on_estimate: called before the degradation is estimated and after each part of the image that was looked at,
+                with how many are done and how many there are.
             on_tile: called after each tile with how many are done and how many there are.
             degrees: `blur=…`, `noise=…`, each 0 (clean) to 1 (worst), for models with such sliders; those not given
                 are estimated from the image.
@@ -126,22 +139,30 @@ class Upscaler:
 
         def enlarge(pixels_HWC: np.ndarray) -> np.ndarray:
             pixels_HWC = with_visible_colors(pixels_HWC)
-            known = self._estimate(pixels_HWC) if embedding is None else embedding.to(self.device)
-            return self._upscale(pixels_HWC, self._with_degrees(known, degrees), outscale, on_tile)
+            precision = self.precision_for(pixels_HWC.dtype)
+            known = self._estimate(pixels_HWC, precision, on_estimate) if embedding is None else _on_cpu(embedding)
+            return self._upscale(pixels_HWC, self._with_degrees(known, degrees), precision, outscale, on_tile)
 
         return apply_to_pixels(enlarge, image)
 
-    @torch.inference_mode()
-    def embed(self, image: ImageType) -> Tensor:
+    def embed(self, image: ImageType) -> "Tensor":
         """Estimate an image's embedding, (D,) on the CPU: for KDSR the representation, for MM-RealSR (blur, noise)."""
-        found: list[Tensor] = []
+        import torch
+
+        found: list[np.ndarray] = []
 
         def look(pixels_HWC: np.ndarray) -> np.ndarray:
-            found.append(self._estimate(with_visible_colors(pixels_HWC)))
+            found.append(self._estimate(with_visible_colors(pixels_HWC), "float32"))
             return pixels_HWC
 
         apply_to_pixels(look, image)
-        return torch.stack(found).mean(0).cpu() if len(found) > 1 else found[0].cpu()
+        return torch.from_numpy(np.mean(found, axis=0))
+
+    def precision_for(self, dtype: np.dtype[Any]) -> str:
+        """In which precision pixels of this kind are restored."""
+        if self.precision != "auto":
+            return self.precision
+        return self.engine.quick if dtype == np.uint8 else "float32"
 
     # --- one image ---
 
@@ -155,46 +176,46 @@ class Upscaler:
             if name not in self.sliders:
                 has = f"its sliders are: {', '.join(self.sliders)}" if self.sliders else "it has no sliders"
                 raise ValueError(
-                    f"this model ({type(self.network).__name__}) cannot be given a degree of {name}; {has}. "
+                    f"this model ({self.engine.network_name}) cannot be given a degree of {name}; {has}. "
                     "Leave it out, or choose an MM-RealSR model"
                 )
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} must be between 0 (clean) and 1 (worst), got {value}")
 
-    def _with_degrees(self, embedding_D: Tensor, degrees: Mapping[str, float | None]) -> Tensor:
-        changed = embedding_D.clone()
+    def _with_degrees(self, embedding_D: np.ndarray, degrees: Mapping[str, float | None]) -> np.ndarray:
+        changed = embedding_D.copy()
         for name, value in degrees.items():
             if value is not None:
                 changed[self.sliders.index(name)] = value
         return changed
 
-    @torch.inference_mode()
     def _upscale(
         self,
         pixels_HWC: np.ndarray,
-        embedding_D: Tensor,
+        embedding_D: np.ndarray,
+        precision: str,
         outscale: float | None,
         on_tile: OnTile,
     ) -> np.ndarray:
         h, w, channels = pixels_HWC.shape
-        source = Source(pixels_HWC, self.device)
+        source = Source(pixels_HWC)
         out = np.empty((h * self.scale, w * self.scale, channels), pixels_HWC.dtype)
-        embedding_1D = embedding_D[None]
 
-        def write(first: int, rows_3HW: Tensor) -> None:
-            out[first : first + rows_3HW.shape[1], :, : source.colors] = source.quantized(rows_3HW)
+        def write(first: int, rows_3HW: Array) -> None:
+            out[first : first + rows_3HW.shape[1], :, : source.colors] = source.quantized(rows_3HW, self.engine.arrays)
 
         tile = self.tile
         while True:
             try:
                 run_tiles(
-                    lambda lr: self._restore(lr, embedding_1D),
+                    lambda lr: self._restore(lr, embedding_D, precision),
                     source.read,
                     write,
                     (h, w),
                     self.scale,
                     Tiling(tile, self.overlap),
                     on_tile,
+                    self.engine.arrays,
                 )
                 break
             except (RuntimeError, MemoryError) as error:
@@ -204,57 +225,67 @@ class Upscaler:
             out[:, :, -1] = enlarged_alpha(pixels_HWC[:, :, -1], self.scale)
         return out if outscale is None else resized(out, int(h * outscale + 0.5), int(w * outscale + 0.5))
 
-    def _restore(self, lr_13HW: Tensor, embedding_1D: Tensor) -> Tensor:
+    def _restore(self, lr_13HW: np.ndarray, embedding_D: np.ndarray, precision: str) -> Array:
         """One tile, in half precision where asked for, again in float32 where that overflows."""
-        if self.dtype != torch.float32:
-            with torch.autocast(self.device.type, self.dtype):
-                sr = self.network.restore(lr_13HW, embedding_1D)
-            if torch.isfinite(sr).all():
+        if precision != "float32":
+            sr = self.engine.restore(lr_13HW, embedding_D, precision)
+            if self.engine.arrays.is_finite(sr):
                 return sr
             logger.warning("a tile overflowed in half precision and is computed again in float32")
-        sr = self.network.restore(lr_13HW, embedding_1D)
-        if not torch.isfinite(sr).all():
+        sr = self.engine.restore(lr_13HW, embedding_D, "float32")
+        if not self.engine.arrays.is_finite(sr):
             raise ValueError("the model gives NaN or infinity even in float32; its weights are damaged")
         return sr
 
     # --- the embedding ---
 
-    @torch.inference_mode()
-    def _estimate(self, pixels_HWC: np.ndarray) -> Tensor:
+    def _estimate(self, pixels_HWC: np.ndarray, precision: str, on_estimate: OnTile = unwatched) -> np.ndarray:
         """The embedding (D,) of a whole image, at once where that fits in memory, else averaged over crops.
 
         Encoders end in an average over the image. Crops on an even grid that reaches all borders estimate the same
         average; they cover the whole image up to `EMBED_PIXELS` and a sample of that size beyond. On photos, crops of
         a quarter of the area moved no pixel of a trained KDSR's result by more than 1/255.
         """
-        if self.network.embedding_dim == 0:
-            return torch.zeros(0, device=self.device)
+        if self.engine.embedding_dim == 0:
+            return np.zeros(0, np.float32)
         h, w = pixels_HWC.shape[:2]
-        source = Source(pixels_HWC, self.device)
-        if h * w * self._embed_bytes <= memory_budget(self.device):
-            return self._embed_rows(source, [(0, h)], [(0, w)])
-        side = fitting_side(memory_budget(self.device), self._embed_bytes, margin=0)
-        shrink = min(1.0, (EMBED_PIXELS / (h * w)) ** 0.5)
-        return self._embed_rows(source, _spread(h, side, shrink), _spread(w, side, shrink))
-
-    @cached_property
-    def _embed_bytes(self) -> float:
-        return bytes_per_pixel(self.network, self.network.embed)
-
-    def _embed_rows(self, source: Source, rows: list[tuple[int, int]], columns: list[tuple[int, int]]) -> Tensor:
-        embeddings = [
-            self.network.embed(source.read(np.arange(*row), np.arange(*column)))[0]
-            for row in rows
-            for column in columns
-        ]
-        return torch.stack(embeddings).mean(0)
+        budget, per_pixel = self.engine.budget(), self.engine.embed_bytes
+        rows, columns = [(0, h)], [(0, w)]
+        if h * w * per_pixel > budget:
+            side = fitting_side(budget, per_pixel, margin=0)
+            shrink = min(1.0, (EMBED_PIXELS / (h * w)) ** 0.5)
+            rows, columns = _spread(h, side, shrink), _spread(w, side, shrink)
+        source = Source(pixels_HWC)
+        places, embeddings = [(row, column) for row in rows for column in columns], []
+        on_estimate(0, len(places))
+        for row, column in places:
+            embeddings.append(self.engine.embed(source.read(np.arange(*row), np.arange(*column)), precision))
+            on_estimate(len(embeddings), len(places))
+        found: np.ndarray = np.mean(embeddings, axis=0)
+        return found
 
     def _auto_tile(self) -> int:
-        embedding = torch.zeros(1, self.network.embedding_dim, device=self.device)
-        with torch.inference_mode():
-            per_pixel = bytes_per_pixel(self.network, lambda lr: self.network.restore(lr, embedding))
         tiling = Tiling(0, self.overlap)
-        return fitting_side(memory_budget(self.device), per_pixel, tiling.context + tiling.blend)
+        return fitting_side(self.engine.budget(), self.engine.restore_bytes, tiling.context + tiling.blend)
+
+
+def _built(network: "SRNetwork | Engine", device: "str | torch.device", engine: str) -> Engine:
+    """An engine as it is, a network under torch."""
+    if isinstance(network, Engine):
+        return network
+    check_engine(engine)
+    if engine not in ("auto", "torch"):
+        raise ValueError(
+            f"a network that is already built runs under torch; for engine={engine} give the model to Upscaler.load"
+        )
+    from realsr_mod.inference.engines.torch_engine import TorchEngine
+
+    return TorchEngine(network, device)
+
+
+def _on_cpu(embedding_D: "Tensor | np.ndarray") -> np.ndarray:
+    found = embedding_D if isinstance(embedding_D, np.ndarray) else embedding_D.detach().cpu().numpy()
+    return found.astype(np.float32)
 
 
 def _spread(length: int, side: int, shrink: float) -> list[tuple[int, int]]:

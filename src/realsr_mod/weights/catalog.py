@@ -1,7 +1,8 @@
 """The zoo: trained networks that come with the package, by name.
 
 Each is a folder `zoo/NAME/`: `model.safetensors` in half precision; `config.json`, the one place where everything known
-about the network is written; `README.md` and `images.jpg`, which `realsr_mod.zoo` makes from the two.
+about the network is written; its graphs, see `weights.graphs`; `README.md` and `images.jpg`, which `realsr_mod.zoo`
+makes from the others.
 """
 
 import json

@@ -1,6 +1,7 @@
 """Models as ONNX: any height and width, the degrees as an input where there are any, checked against torch."""
 
 import contextlib
+import json
 import logging
 import warnings
 from collections.abc import Iterator
@@ -12,11 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from realsr_mod.networks.base import SRNetwork
+from realsr_mod.networks.footprint import bytes_per_pixel
 from realsr_mod.runtime.files import atomic_write
+from realsr_mod.weights.graphs import GraphInfo, Graphs, sha256_of, write_info
 
 ONNX_OPSET = 18
 MAX_ONNX_ERROR = 1e-4
-NEEDS_EXTRA = "format=onnx needs an extra: pip install 'realsr-mod[onnx]'"
+NEEDS_EXTRA = "writing ONNX needs an extra: pip install 'realsr-mod[onnx]'"
 
 
 class WithEstimate(nn.Module):
@@ -45,6 +48,28 @@ class WithDegrees(nn.Module):
         return self.network.restore(lr, used), used
 
 
+class Restore(nn.Module):
+    """`SRNetwork.restore` as a module."""
+
+    def __init__(self, network: SRNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, lr: Tensor, embedding: Tensor) -> Tensor:
+        return self.network.restore(lr, embedding)
+
+
+class Embed(nn.Module):
+    """`SRNetwork.embed` as a module."""
+
+    def __init__(self, network: SRNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, lr: Tensor) -> Tensor:
+        return self.network.embed(lr)
+
+
 def export_onnx(network: SRNetwork, path: str | Path) -> float:
     """Write an ONNX model for RGB images of any size, and check it under onnxruntime.
 
@@ -58,7 +83,6 @@ def export_onnx(network: SRNetwork, path: str | Path) -> float:
     try:
         import onnx
         import onnxruntime
-        import onnxscript  # noqa: F401 (torch's exporter needs it)
     except ImportError as error:
         raise ImportError(NEEDS_EXTRA) from error
     network = network.cpu().eval()
@@ -69,7 +93,103 @@ def export_onnx(network: SRNetwork, path: str | Path) -> float:
         model = WithDegrees(network)
         inputs["degrees"] = torch.full((1, network.embedding_dim), torch.nan)
         output_names.append("used_degrees")
+    content = _exported(model, inputs, output_names)
+    onnx.helper.set_model_props(content, {"scale": str(network.scale), "degrees": ",".join(network.embedding_names)})
+    with atomic_write(path) as file:
+        file.write(content.SerializeToString())
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return _largest_difference(session, model, inputs)
+
+
+def export_graphs(network: SRNetwork, folder: Path, weights: Path, bare: bool = False) -> Graphs:
+    """Write a network as the graphs that engines take, see `weights.graphs`.
+
+    Args:
+        network: the network.
+        folder: for the graphs; made if it is not there.
+        weights: the file that the network was read from.
+        bare: the graphs refer to `weights`, a safetensors file in `folder`, and hold none themselves.
+
+    Raises:
+        ImportError: onnx or onnxscript is missing.
+        ValueError: it is a teacher, or the exporter cannot write it.
+    """
+    if network.sees_hr:
+        raise ValueError("this model is a teacher: it needs the HR image that upscaling is to find; use its student")
+    folder.mkdir(parents=True, exist_ok=True)
+    network = network.cpu().eval()
+    lr = torch.rand(1, 3, 24, 20, generator=torch.Generator().manual_seed(0))
+    embedding = torch.zeros(1, network.embedding_dim)
+    info = GraphInfo(
+        sha256_of(weights),
+        type(network).__name__,
+        network.scale,
+        network.embedding_dim,
+        network.embedding_names,
+        bytes_per_pixel(network, lambda lr: network.restore(lr, embedding)),
+        bytes_per_pixel(network, network.embed),
+    )
+    graphs = Graphs(folder, info)
+    inputs = {"lr": lr, "embedding": embedding} if network.embedding_dim else {"lr": lr}
+    restorer = Restore(network) if network.embedding_dim else WithEstimate(network)
+    _write_graph(graphs.restore, _exported(restorer, inputs, ["sr"]), weights if bare else None)
+    if network.embedding_dim:
+        _write_graph(graphs.embed, _exported(Embed(network), {"lr": lr}, ["embedding"]), weights if bare else None)
+    write_info(folder, info)
+    return graphs
+
+
+def _write_graph(path: Path, content: Any, weights: Path | None) -> None:
+    """Write a graph without the exporter's notes on where in the source each node comes from."""
+    del content.graph.value_info[:]  # whoever runs it finds them out again
+    for holder in (content, content.graph, *content.graph.node, *content.graph.initializer):
+        del holder.metadata_props[:]
+        holder.doc_string = ""
+    if weights is not None:
+        _refer_to(weights, content.graph)
+    with atomic_write(path) as file:
+        file.write(content.SerializeToString())
+
+
+def _refer_to(weights: Path, graph: Any) -> None:
+    """Have initializers refer to the tensors of a safetensors file; what is half precision there is cast in the graph.
+
+    A safetensors file is the length of its header (8 bytes), the header, JSON, and the tensors one after the other;
+    an external tensor of ONNX is a file's name, an offset and a length.
+    """
+    import onnx
+
+    with weights.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        stored = json.loads(file.read(length))
+    types = {"F32": onnx.TensorProto.FLOAT, "F16": onnx.TensorProto.FLOAT16}
+    casts = []
+    for tensor in graph.initializer:
+        entry = stored.get(tensor.name.removeprefix("network."))
+        if entry is None or entry["shape"] != list(tensor.dims):
+            continue
+        begin, end = entry["data_offsets"]
+        wanted, tensor.data_type = tensor.name, types[entry["dtype"]]
+        if tensor.data_type != onnx.TensorProto.FLOAT:
+            tensor.name = f"{wanted}.stored"
+            casts.append(onnx.helper.make_node("Cast", [tensor.name], [wanted], to=onnx.TensorProto.FLOAT))
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in (("location", weights.name), ("offset", 8 + length + begin), ("length", end - begin)):
+            tensor.external_data.add(key=key, value=str(value))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _exported(model: nn.Module, inputs: dict[str, Tensor], output_names: list[str]) -> Any:
+    """The ONNX model of a function of `lr`, of any size, and what else there is."""
     size = torch.export.Dim.DYNAMIC
+    try:
+        import onnx  # noqa: F401 (torch's exporter needs both)
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ImportError(NEEDS_EXTRA) from error
     with _quiet_exporter():
         program = torch.onnx.export(
             model.eval(),
@@ -82,12 +202,7 @@ def export_onnx(network: SRNetwork, path: str | Path) -> float:
             verbose=False,
         )
     assert program is not None, "dynamo makes one"
-    content = program.model_proto
-    onnx.helper.set_model_props(content, {"scale": str(network.scale), "degrees": ",".join(network.embedding_names)})
-    with atomic_write(path) as file:
-        file.write(content.SerializeToString())
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return _largest_difference(session, model, inputs)
+    return program.model_proto
 
 
 def _largest_difference(session: Any, model: nn.Module, inputs: dict[str, Tensor]) -> float:

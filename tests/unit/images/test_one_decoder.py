@@ -14,7 +14,7 @@ from realsr_mod.images.formats import SUFFIXES
 from realsr_mod.images.read import image_size, read_image
 from realsr_mod.images.rgb import read_rgb
 from realsr_mod.images.tensors import to_tensor
-from realsr_mod.inference.batch import plan
+from realsr_mod.inference.plan import plan
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (12, 20, 3), dtype=np.uint8)

@@ -1,87 +1,15 @@
-"""Where the results of many images go."""
+"""Many images in a row: what is kept, and that reading, restoring and writing overlap."""
 
-from pathlib import Path
+import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from realsr_mod.inference.batch import Settings, plan, run_jobs
-
-
-@pytest.fixture
-def make(tmp_path, monkeypatch):
-    """A function that makes empty files in the current folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def make(*names: str) -> None:
-        for name in names:
-            Path(name).parent.mkdir(parents=True, exist_ok=True)
-            Path(name).touch()
-
-    return make
-
-
-def planned(*photos: str, output: str = "out", compare: bool = False) -> dict[str, str]:
-    """Sources and the paths of their results, without the format's suffix."""
-    jobs = plan([Path(photo) for photo in photos], Path(output), compare)
-    return {job.source.as_posix(): job.stem.relative_to(output).as_posix() for job in jobs}
-
-
-@pytest.mark.parametrize("photos", [("d1/photo.jpg", "d2/photo.jpg"), ("d1", "d2"), ("d1", "d2/photo.jpg")])
-def test_images_of_one_name_go_to_their_folders_names(make, photos):
-    make("d1/photo.jpg", "d2/photo.jpg")
-    assert planned(*photos) == {"d1/photo.jpg": "d1/photo", "d2/photo.jpg": "d2/photo"}
-
-
-def test_only_what_collides_is_renamed(make):
-    make("d1/a.jpg", "d1/sub/a.jpg", "d1/b.png", "d2/a.jpg", "d2/b.jpg", "d2/c.jpg")
-    assert planned("d1", "d2") == {
-        "d1/a.jpg": "d1/a",
-        "d2/a.jpg": "d2/a",
-        "d1/sub/a.jpg": "sub/a",
-        "d1/b.png": "b.png",
-        "d2/b.jpg": "b.jpg",
-        "d2/c.jpg": "c",
-    }
-
-
-def test_a_new_name_that_is_another_image_s_is_not_taken(make):
-    make("d1/p.jpg", "d2/p.jpg", "all/d1/p.jpg", "more/a.jpg", "more/a.png", "more/a.jpg.png")
-    assert planned("d1", "d2", "all") == {"d1/p.jpg": "d1/p.jpg", "d2/p.jpg": "d2/p", "all/d1/p.jpg": "all/d1/p"}
-    stems = planned("more")
-    assert len(set(stems.values())) == len(stems) == 3
-
-
-def test_a_comparison_s_name_is_taken_too(make):
-    make("d/a.jpg", "d/a_compare.jpg")
-    assert planned("d") == {"d/a.jpg": "a", "d/a_compare.jpg": "a_compare"}
-    assert planned("d", compare=True) == {"d/a.jpg": "a.jpg", "d/a_compare.jpg": "a_compare.jpg"}
-
-
-def test_images_that_no_name_parts_are_named(make):
-    make("x/d/p.jpg", "y/d/p.jpg")
-    with pytest.raises(ValueError, match=r"x/d/p\.jpg and y/d/p\.jpg would have .* different output folders"):
-        planned("x/d", "y/d")
-
-
-def test_a_image_given_twice_is_done_once(make, tmp_path):
-    make("d/p.jpg")
-    (tmp_path / "link").symlink_to("d")
-    assert planned("d/p.jpg", "d/p.jpg", "./d", str(tmp_path / "d" / "p.jpg"), "link") == {"d/p.jpg": "p"}
-
-
-def test_names_do_not_depend_on_other_images(make):
-    make("d1/sub/p.jpg", "d2/sub/p.jpg", "d1/sub/p.png")
-    jobs = plan([Path("d1"), Path("d2")], Path("out"))
-    assert [job.name.as_posix() for job in jobs] == ["sub/p.jpg", "sub/p.png", "sub/p.jpg"]
-
-
-def test_only_an_output_inside_the_folder_is_no_input(make):
-    make("photos/p.jpg", "photos/out/p.jpg")
-    assert planned("photos", output="photos/out") == {"photos/p.jpg": "p"}
-    assert planned("photos/out", output="photos/out") == {"photos/out/p.jpg": "p"}
-    assert planned("photos", output=".") == {"photos/p.jpg": "p", "photos/out/p.jpg": "out/p"}
+from realsr_mod.inference import batch
+from realsr_mod.inference.batch import Settings, run_jobs
+from realsr_mod.inference.plan import plan
 
 
 def test_a_kept_result_is_compared_though_it_exceeds_the_limit_for_photos(tmp_path):
@@ -94,3 +22,87 @@ def test_a_kept_result_is_compared_though_it_exceeds_the_limit_for_photos(tmp_pa
     [outcome] = run_jobs(jobs, lambda image, on_tile: pytest.fail("made anew"), settings, lambda *_: None)
     assert (outcome.kept, outcome.failure) == (True, "")
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / "a_compare.png"))[:, -24:], large)
+
+
+@pytest.fixture
+def jobs(tmp_path):
+    for number in range(4):
+        Image.new("RGB", (6, 4), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    return plan([tmp_path], tmp_path / "out")
+
+
+def number_of(image) -> int:
+    return int(image.pixels_HWC[0, 0, 0])
+
+
+def run(jobs, enlarge, **settings):
+    return list(run_jobs(jobs, lambda image, on_tile: enlarge(image), Settings(**settings), lambda *_: None))
+
+
+def test_the_next_is_read_and_the_last_written_while_one_is_enlarged(jobs, monkeypatch):
+    has_read, has_begun = ([threading.Event() for _ in jobs] for _ in range(2))
+    read, write = batch.read_image, batch.write_image
+
+    def read_image(path, max_pixels):
+        has_read[int(path.stem)].set()
+        return read(path, max_pixels)
+
+    def write_image(path, image):
+        number = int(path.stem)
+        if number < 3:
+            assert has_begun[number + 1].wait(10), "the next waits for this to be written"
+        write(path, image)
+
+    def enlarge(image):
+        number = number_of(image)
+        has_begun[number].set()
+        if number < 3:
+            assert has_read[number + 1].wait(10), "the next is not read before this is done"
+        return image
+
+    monkeypatch.setattr(batch, "read_image", read_image)
+    monkeypatch.setattr(batch, "write_image", write_image)
+    outcomes = run(jobs, enlarge)
+    assert [outcome.failure for outcome in outcomes] == [""] * 4
+    assert [outcome.path.name for outcome in outcomes] == ["0.png", "1.png", "2.png", "3.png"]
+    assert [number_of(batch.read_image(outcome.path, 100)) for outcome in outcomes] == [0, 1, 2, 3]
+
+
+def test_failures_stay_in_order_wherever_they_happen(jobs, monkeypatch):
+    write = batch.write_image
+
+    def write_image(path, image):
+        if path.stem == "2":
+            raise OSError("disk is full")
+        write(path, image)
+
+    def enlarge(image):
+        if number_of(image) == 1:
+            raise ValueError("too odd")
+        return image
+
+    jobs[0].source.write_bytes(b"no image")
+    monkeypatch.setattr(batch, "write_image", write_image)
+    outcomes = run(jobs, enlarge)
+    assert [outcome.job for outcome in outcomes] == jobs
+    assert "image" in outcomes[0].failure
+    assert [outcome.failure for outcome in outcomes[1:]] == ["too odd", "disk is full", ""]
+
+
+def test_results_that_wait_are_bounded(jobs, monkeypatch):
+    waiting, most = set(), []
+    write = batch.write_image
+
+    def write_image(path, image):
+        write(path, image)
+        waiting.discard(path.stem)
+
+    def enlarge(image):
+        most.append(len(waiting))
+        waiting.add(str(number_of(image)))
+        return replace(image)
+
+    monkeypatch.setattr(batch, "WAITING_BYTES", 6 * 4 * 3 - 1)  # less than one result: each is written at once
+    monkeypatch.setattr(batch, "write_image", write_image)
+    run(jobs, enlarge)
+    assert most == [0, 0, 0, 0]

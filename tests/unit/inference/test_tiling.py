@@ -2,19 +2,18 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
 from realsr_mod.inference.tiling import (
     MIN_TILE,
     Tiling,
-    bytes_per_pixel,
     fitting_side,
-    measure_reach,
     reflected,
     run_tiles,
 )
-from realsr_mod.methods.kdsr.network import KDSRNet
+from realsr_mod.networks.footprint import measure_reach
 from realsr_mod.networks.rrdb import RRDBNet
 
 
@@ -24,12 +23,15 @@ def restore_tiled(restore, image_3HW, scale, tiling):
 
     def write(first, rows):
         assert first == sum(band.shape[1] for band in bands)  # in order, without gaps
-        bands.append(rows.clone())
+        bands.append(torch.from_numpy(rows.copy()))
 
     def read(rows, columns):
-        return image_3HW[None][:, :, rows][:, :, :, columns]
+        return image_3HW[None][:, :, rows][:, :, :, columns].numpy()
 
-    run_tiles(restore, read, write, image_3HW.shape[1:], scale, tiling)
+    def restore_array(tile):
+        return restore(torch.from_numpy(tile)).numpy()
+
+    run_tiles(restore_array, read, write, image_3HW.shape[1:], scale, tiling)
     return torch.cat(bands, dim=1)
 
 
@@ -83,26 +85,6 @@ def test_tiles_are_exact_when_the_overlap_covers_the_reach(scale):
     torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
 
 
-def test_reach_is_what_counting_convolutions_gives():
-    torch.manual_seed(0)
-    # head, two blocks of two 3x3 convolutions, fuse, upsampling at 1 and 1/2 px, to RGB at 1/4 px: 7.75 px
-    assert measure_reach(KDSRNet(4, 4, 1, 2)) == 8
-
-
-def test_reach_beyond_the_limit_is_an_error():
-    with pytest.raises(ValueError, match="further than 4 px"):
-        measure_reach(KDSRNet(4, 4, 1, 2), limit=4)
-
-
-def test_memory_estimate_follows_the_widest_layer():
-    torch.manual_seed(0)
-    network = KDSRNet(2, 8, 1, 1)
-    embedding = torch.zeros(1, 8)
-    measured = bytes_per_pixel(network, lambda lr: network.restore(lr, embedding))
-    # PixelShuffle(2): 32 channels in, 8 channels on four times the pixels out; 4 bytes each, twice
-    assert measured == 2 * 4 * (32 + 8 * 4)
-
-
 def test_fitting_side_keeps_to_the_budget():
     side = fitting_side(100e6, 1000.0, margin=40)
     assert side % 4 == 0
@@ -121,7 +103,7 @@ def test_progress_counts_every_tile():
     tiling = Tiling(32, overlap=0)
     run_tiles(
         lambda lr: lr,
-        lambda rows, columns: torch.zeros(1, 3, len(rows), len(columns)),
+        lambda rows, columns: np.zeros((1, 3, len(rows), len(columns)), np.float32),
         lambda first, rows: None,
         (70, 40),
         1,

@@ -111,7 +111,7 @@ def test_every_command_takes_the_name(zoo, made, tmp_path, monkeypatch):
     name, expected = catalog.DEFAULT_MODEL, load_model(made[0] / "zoo" / catalog.DEFAULT_MODEL)
     monkeypatch.chdir(tmp_path)
     training = {"optimizer": torch.optim.Adam}
-    assert torch.equal(Upscaler.load().network(LR), expected(LR))
+    assert torch.equal(Upscaler.load().engine.network(LR), expected(LR))
     assert write(name, Format.safetensors).parent.as_posix() == f"export/{name}"
     started = KDSRStudent(KDSRNet(**SIZES), teacher=None, start_from=name, **training)
     assert torch.equal(started.network(LR), expected(LR))

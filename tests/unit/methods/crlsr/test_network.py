@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from realsr_mod.inference.tiling import measure_reach
 from realsr_mod.methods.crlsr.network import CRLSRNet, Decoder, Encoder, FeatureExtractor, at_places
+from realsr_mod.networks.footprint import measure_reach
 from realsr_mod.weights.release import load_model, save_model
 
 SIZE = {"scale": 4, "channels": 4, "remover_blocks": 1, "restorer_blocks": 1}

@@ -1,0 +1,82 @@
+"""Where the results of many images go."""
+
+from pathlib import Path
+
+import pytest
+
+from realsr_mod.inference.plan import plan
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    """A function that makes empty files in the current folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(*names: str) -> None:
+        for name in names:
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            Path(name).touch()
+
+    return make
+
+
+def planned(*photos: str, output: str = "out", compare: bool = False) -> dict[str, str]:
+    """Sources and the paths of their results, without the format's suffix."""
+    jobs = plan([Path(photo) for photo in photos], Path(output), compare)
+    return {job.source.as_posix(): job.stem.relative_to(output).as_posix() for job in jobs}
+
+
+@pytest.mark.parametrize("photos", [("d1/photo.jpg", "d2/photo.jpg"), ("d1", "d2"), ("d1", "d2/photo.jpg")])
+def test_images_of_one_name_go_to_their_folders_names(make, photos):
+    make("d1/photo.jpg", "d2/photo.jpg")
+    assert planned(*photos) == {"d1/photo.jpg": "d1/photo", "d2/photo.jpg": "d2/photo"}
+
+
+def test_only_what_collides_is_renamed(make):
+    make("d1/a.jpg", "d1/sub/a.jpg", "d1/b.png", "d2/a.jpg", "d2/b.jpg", "d2/c.jpg")
+    assert planned("d1", "d2") == {
+        "d1/a.jpg": "d1/a",
+        "d2/a.jpg": "d2/a",
+        "d1/sub/a.jpg": "sub/a",
+        "d1/b.png": "b.png",
+        "d2/b.jpg": "b.jpg",
+        "d2/c.jpg": "c",
+    }
+
+
+def test_a_new_name_that_is_another_image_s_is_not_taken(make):
+    make("d1/p.jpg", "d2/p.jpg", "all/d1/p.jpg", "more/a.jpg", "more/a.png", "more/a.jpg.png")
+    assert planned("d1", "d2", "all") == {"d1/p.jpg": "d1/p.jpg", "d2/p.jpg": "d2/p", "all/d1/p.jpg": "all/d1/p"}
+    stems = planned("more")
+    assert len(set(stems.values())) == len(stems) == 3
+
+
+def test_a_comparison_s_name_is_taken_too(make):
+    make("d/a.jpg", "d/a_compare.jpg")
+    assert planned("d") == {"d/a.jpg": "a", "d/a_compare.jpg": "a_compare"}
+    assert planned("d", compare=True) == {"d/a.jpg": "a.jpg", "d/a_compare.jpg": "a_compare.jpg"}
+
+
+def test_images_that_no_name_parts_are_named(make):
+    make("x/d/p.jpg", "y/d/p.jpg")
+    with pytest.raises(ValueError, match=r"x/d/p\.jpg and y/d/p\.jpg would have .* different output folders"):
+        planned("x/d", "y/d")
+
+
+def test_a_image_given_twice_is_done_once(make, tmp_path):
+    make("d/p.jpg")
+    (tmp_path / "link").symlink_to("d")
+    assert planned("d/p.jpg", "d/p.jpg", "./d", str(tmp_path / "d" / "p.jpg"), "link") == {"d/p.jpg": "p"}
+
+
+def test_names_do_not_depend_on_other_images(make):
+    make("d1/sub/p.jpg", "d2/sub/p.jpg", "d1/sub/p.png")
+    jobs = plan([Path("d1"), Path("d2")], Path("out"))
+    assert [job.name.as_posix() for job in jobs] == ["sub/p.jpg", "sub/p.png", "sub/p.jpg"]
+
+
+def test_only_an_output_inside_the_folder_is_no_input(make):
+    make("photos/p.jpg", "photos/out/p.jpg")
+    assert planned("photos", output="photos/out") == {"photos/p.jpg": "p"}
+    assert planned("photos/out", output="photos/out") == {"photos/out/p.jpg": "p"}
+    assert planned("photos", output=".") == {"photos/p.jpg": "p", "photos/out/p.jpg": "out/p"}
