@@ -24,7 +24,7 @@ import numpy as np
 import skimage.data
 import torch
 
-from realsr_mod.images.read import LoadedImage
+from realsr_mod.images.image import LoadedImage
 from realsr_mod.images.write import write_image
 from realsr_mod.inference.batch import Settings, run_jobs
 from realsr_mod.inference.engines.base import Engine
