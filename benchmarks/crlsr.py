@@ -19,6 +19,7 @@ from typing import Annotated, NamedTuple
 import torch
 import typer
 from distillation import trained
+from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -31,6 +32,7 @@ from realsr_mod.methods.crlsr.network import CRLSRNet, at_places
 from realsr_mod.runtime.compose import compose, instantiate
 from realsr_mod.runtime.files import write_json
 from realsr_mod.runtime.rng import derive_seed
+from realsr_mod.training.loggers import read_metrics
 from realsr_mod.weights.release import build_network, load_model, read_config
 
 
@@ -163,14 +165,31 @@ def listed(values: list[float], form: str) -> str:
     return ", ".join(f"{value:{form}}" for value in values)
 
 
+def contrast_left(run: Path) -> float | None:
+    """L_bc without its weight, over the last five rows of the log, in nats; None where it was not trained."""
+    weight = OmegaConf.load(run / ".hydra" / "config.yaml").method.bidirectional_weight
+    logged = [
+        float(row["train/bidirectional"]) for row in read_metrics(run / "metrics.csv") if row.get("train/bidirectional")
+    ]
+    return statistics.mean(logged[-5:]) / weight if logged else None
+
+
 def nearness_table(runs: dict[str, list[Path]], photos: Path, seeds: list[str]) -> Table:
     """Cosines of the remover's features before the training and after it, mean over the seeds."""
     table = Table(title=f"remover's features of {photos.name} under two degradations, mean over seeds (each seed)")
-    for column in ("loss", "same place", "other place", "nearest is the same place", "... without local mean"):
+    for column in (
+        "loss",
+        "same place",
+        "other place",
+        "nearest is the same place",
+        "... without local mean",
+        "L_bc left",
+    ):
         table.add_column(column, justify="left" if column == "loss" else "right")
     any_runs = next(iter(runs.values()))
+    of_title = {VARIANTS[name].title: of_name for name, of_name in runs.items()}
     networks = {"before training": [untrained(run, seed) for run, seed in zip(any_runs, seeds, strict=True)]}
-    networks |= {VARIANTS[name].title: [load_model(run) for run in of_name] for name, of_name in runs.items()}
+    networks |= {title: [load_model(run) for run in of_name] for title, of_name in of_title.items()}
     for name, of_name in networks.items():
         figures = zip(*(nearness(network, photos) for network in of_name), strict=True)
         forms = (".3f", ".3f", ".1%", ".1%")
@@ -178,7 +197,8 @@ def nearness_table(runs: dict[str, list[Path]], photos: Path, seeds: list[str]) 
             f"{statistics.mean(values):{form}} ({listed(list(values), form)})"
             for values, form in zip(figures, forms, strict=True)
         )
-        table.add_row(name, *cells)
+        left = [contrast_left(run) for run in of_title.get(name, [])]
+        table.add_row(name, *cells, listed([value for value in left if value is not None], ".3f"))
     return table
 
 
