@@ -5,7 +5,9 @@
 Trains on the first folder with the real commands (finished runs are taken as they are, interrupted ones go on),
 measures every model on the other folders under a spatially variant degradation and under isotropic blur (once, kept
 in its run's folder), and prints PSNR-Y; then how often the place that is nearest under another degradation is the same
-one, by the remover's features as they are and without their local mean, which holds the color.
+one, by the remover's features as they are and without their local mean, which holds the color; and what was left of
+L_bc at the end of the training, where guessing among 256 places is 5.5 nats. About twice as fast on a processor that
+multiplies bf16: --change trainer.precision=bfloat16 --change method.channels_last=true
 
 Legend: M places of an image.
 """
@@ -75,7 +77,7 @@ class Nearness(NamedTuple):
 def train(photos: Path, runs: Path, variant: str, seed: str, steps: int, changes: list[str]) -> Path:
     """The finished run of one variant and seed; all differ in the loss, or the pairs of rows it needs, alone."""
     data = ("data=folder", f"data.root={photos}", "data.batch_size=8", "data.num_workers=0", "data.val_crop_px=256")
-    length = (f"trainer.max_steps={steps}", f"trainer.val_check_interval={steps}", "method.channels_last=true")
+    length = (f"trainer.max_steps={steps}", f"trainer.val_check_interval={steps}", "trainer.precision=float32")
     terms = zip(("bidirectional", "conditional", "reconstruction"), VARIANTS[variant].weights, strict=True)
     published = ("method.local_mean_px=null", "method.neighborhood_px=null", "method.conditional_negatives=encoded")
     weights = (f"method.{name}_weight={weight}" for name, weight in terms)
