@@ -1,153 +1,139 @@
-"""Is DRTL worth it? Ten pairs of a real camera, and several ways to make use of them.
+"""Is DRTL worth it? Few pairs of a real camera, few steps on them, and several places to begin from.
 
     python benchmarks/fewshot.py path/to/training_photos path/to/camera
 
-The camera's folder holds `train` and `test`, each with HR/ and LR/ (x2). Networks are pre-trained on the photos,
-fine-tuned on 1, 4 and 10 pairs of `train`, and measured on `test`, on which nothing is ever chosen. Everything is
-trained with the real commands; finished runs are taken as they are, so the work can be split by --seeds and --pairs.
+The camera's folder holds `train` and `test`, each with HR/ and LR/ (x2). One network per seed learns all auxiliary
+distortions alike; from there it goes on in each way for as long again as half of that: all alike, or by the relation to
+the camera. Then each is fine-tuned on pairs of `train`, and measured on the centre of every image of `test`, on which
+nothing is ever chosen. The relation sees one pair of 128 px, the smallest support. Before any of that, how well does a
+relation foretell transfer? For every distortion a network goes on with it alone, and is measured without fine-tuning.
+
+What is finished is kept under --runs and not done again; seeds can be computed side by side.
 """
 
-import json
+import logging
 import statistics
-import subprocess
-import sys
-from collections.abc import Iterator
-from functools import partial
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
+from fewshot_study import CURVE, EQUAL, GRADIENT, LIKENESS, LONG, SCALE, SCRATCH, SUPPORTS, TEMPERATURE, WAYS, Study
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
+from safetensors.torch import load_file
+from scipy.stats import spearmanr
 
-from realsr_mod.data.protocols import Paired
 from realsr_mod.degradations.resize import resize
-from realsr_mod.metrics import psnr_y, ssim_y
-from realsr_mod.runtime.files import write_json
-from realsr_mod.weights.locate import SUMMARY_NAME
-from realsr_mod.weights.release import load_model
-
-SCALE = 2
-NETWORK = ["network.channels=16", "network.encoder_blocks=2", "network.restorer_blocks=6"]
-BATCH, CROP_PX = 8, 48
-PRETRAINING, FINE_TUNING = 1000, 200  # steps
-MAML_STEPS = PRETRAINING * 2 // 3  # each passes 12 patches through the network where another passes 8
-PAIRS = (1, 4, 10)
-EQUAL = ["relation=null", "pairs=null"]
 
 
-def trained(folder: Path, *arguments: str) -> Path:
-    """The finished run in `folder`, trained now if need be."""
-    if not (folder / SUMMARY_NAME).is_file():
-        started = (folder / ".hydra").is_dir()
-        begin = [f"resume={folder}"] if started else [*arguments, f"hydra.run.dir={folder}"]
-        if subprocess.run([sys.executable, "-m", "realsr_mod.train", *begin], check=False).returncode:
-            sys.exit(1)  # it has said why
-    return folder
+def spread(values: Sequence[float], form: str) -> str:
+    """Mean of the seeds, and half of what lies between the least and the most."""
+    return f"{statistics.mean(values):{form}} ±{(max(values) - min(values)) / 2:.2f}"
 
 
-def some_pairs(camera: Path, count: int, runs: Path) -> Path:
-    """A folder with the first `count` training pairs, by name."""
-    folder = runs / f"pairs_{count}"
-    for side in ("HR", "LR"):
-        (folder / side).mkdir(parents=True, exist_ok=True)
-        for source in sorted((camera / "train" / side).iterdir())[:count]:
-            link = folder / side / source.name
-            if not link.exists():
-                link.symlink_to(source.resolve())
-    return folder
+def foretold(studies: Sequence[Study]) -> Table:
+    """Rank correlation of each relation with transfer."""
+    table = Table(title="Does a relation foretell transfer? Spearman over the distortions")
+    table.add_column("relation")
+    table.add_column("all", justify="right")
+    table.add_column("without those that sharpen", justify="right")
+    transfers = [study.noted("transfer", study.transfer) for study in studies]
+    for name in (GRADIENT, "cosine of scaled gradients", "cosine of gradients", LIKENESS):
+        row = [name]
+        for kept in (lambda task: True, lambda task: "sharpened" not in task):
+            found = []
+            for study, transfer in zip(studies, transfers, strict=True):
+                index = [i for i, task in enumerate(study.found["names"]) if kept(task)]
+                found.append(spearmanr([study.found[name][i] for i in index], [transfer[i] for i in index]).statistic)
+            row.append(spread(found, "+.2f"))
+        table.add_row(*row)
+    return table
 
 
-def pretrained(runs: Path, photos: Path, camera: Path, seed: int) -> dict[str, Path]:
-    """One run per way of pre-training, all with the same number of patches passed through the network.
-
-    The relation network is trained once, for all seeds.
-    """
-    data = [f"data.{key}" for key in ("num_workers=0", f"hr_crop_px={CROP_PX}", f"batch_size={BATCH}")]
-    common = ["data=folder", f"data.root={photos}", "data.val_crop_px=128", "data.val_count=4"]
-    of_relation = ["data.num_workers=0", "data.hr_crop_px=96", "data.batch_size=16", "data.val_draws=32"]
-    relation = trained(runs / "relation", "experiment=drtl_relation", *common, *of_relation)
-    # the weights come from the LR image of one pair: then nothing in the rows with one pair has seen another
-    related = [f"relation={relation}", f"pairs={some_pairs(camera, 1, runs)}"]
-    common += [*NETWORK, *data, f"seed={seed}"]
-    long, short = f"trainer.max_steps={PRETRAINING}", f"trainer.max_steps={MAML_STEPS}"
-    ways = {
-        "bicubic": ["experiment=drtl_pretrain", "degradation=bicubic", *EQUAL, long],
-        "uniform": ["experiment=drtl_pretrain", *EQUAL, long],
-        "DRTL": ["experiment=drtl_pretrain", *related, long],
-        "DRTL MAML": ["experiment=drtl_maml", *related, short],
-        "DRTL Reptile": ["experiment=drtl_reptile", *related, long],
-    }
-    return {name: trained(runs / f"{name.replace(' ', '_')}_{seed}", *way, *common) for name, way in ways.items()}
+def weighed(studies: Sequence[Study]) -> Table:
+    """What counts how much, and what each distortion alone is worth."""
+    table = Table(title="Weights of the distortions, and PSNR-Y after a little of each alone: means of the seeds")
+    for column in ("distortion", "gradient", "likeness", "alone (dB)"):
+        table.add_column(column, justify="left" if column == "distortion" else "right")
+    names = studies[0].found["names"]
+    gradient = torch.tensor([study.found[GRADIENT] for study in studies]).div(TEMPERATURE).softmax(1).mean(0)
+    likeness = torch.tensor([study.found["likeness weights"] for study in studies]).mean(0)
+    alone = torch.tensor([study.noted("transfer", study.transfer) for study in studies]).mean(0)
+    for k in alone.argsort(descending=True).tolist():
+        table.add_row(names[k], f"{gradient[k]:.2f}", f"{likeness[k]:.2f}", f"{alone[k]:.2f}")
+    return table
 
 
-def adapted(runs: Path, name: str, init: Path | None, pairs: Path, seed: int, steps: int = FINE_TUNING) -> Path:
-    """A fine-tuning; from scratch where there is no `init`."""
-    given = [f"init={init or 'null'}", f"pairs={pairs}", f"seed={seed}", f"trainer.max_steps={steps}"]
-    network = [] if init else NETWORK
-    folder = runs / f"{name.replace(' ', '_')}_{pairs.name}_{seed}"
-    return trained(folder, "experiment=drtl_adapt", *given, *network)
+def curves(studies: Sequence[Study], support: str, ways: Sequence[str]) -> Table:
+    """PSNR-Y over steps of fine-tuning on one support; the area is the mean over steps on a logarithmic axis."""
+    count, side = SUPPORTS[support]
+    pairs = f"{count} pair{'s' * (count > 1)}" + (f" of {side} px" if side else "")
+    table = Table(title=f"{pairs}: PSNR-Y (dB) by steps of fine-tuning")
+    table.add_column("begins with")
+    for column in (*map(str, CURVE), "area"):
+        table.add_column(column, justify="right")
+    rows = {way: [list(study.curve(way, support).values()) for study in studies] for way in ways}
+    for way, values in rows.items():
+        table.add_row(way, *(spread(column, ".2f") for column in zip(*[[*v, area(v)] for v in values], strict=True)))
+    if EQUAL in rows and GRADIENT in rows:
+        gains = [
+            [a - b for a, b in zip([*g, area(g)], [*e, area(e)], strict=True)]
+            for g, e in zip(rows[GRADIENT], rows[EQUAL], strict=True)
+        ]
+        table.add_row("gradient over equal", *(spread(column, "+.2f") for column in zip(*gains, strict=True)))
+    return table
 
 
-def fine_tuned(runs: Path, camera: Path, start: dict[str, Path], count: int, seed: int) -> Iterator[tuple[str, Path]]:
-    """Every model that has seen `count` pairs."""
-    pairs = some_pairs(camera, count, runs)
-    if count == max(PAIRS):
-        yield "from scratch", adapted(runs, "scratch", None, pairs, seed)
-        yield (
-            "from scratch, as many steps in all",
-            adapted(runs, "scratch_long", None, pairs, seed, PRETRAINING + FINE_TUNING),
-        )
-        yield "bicubic + fine-tuning", adapted(runs, "bicubic", start["bicubic"], pairs, seed)
-    for name in ("uniform", "DRTL", "DRTL MAML", "DRTL Reptile"):
-        yield f"{name} + fine-tuning", adapted(runs, name, start[name], pairs, seed)
-
-
-@torch.inference_mode()
-def measured(run: Path | None, test: Path, kept: Path) -> dict[str, float]:
-    """Mean PSNR-Y and SSIM-Y of a model on the test pairs, bicubic's for None; measured once, kept in `kept`."""
-    if not kept.is_file():
-        upscale = partial(resize, scale=SCALE) if run is None else load_model(run)
-        rows = []
-        for case in track(list(Paired(SCALE).cases(test)), kept.stem, transient=True, console=Console(stderr=True)):
-            sr = upscale(case.lr)
-            rows.append((psnr_y(sr, case.hr, SCALE).item(), ssim_y(sr, case.hr, SCALE).item()))
-        psnr, ssim = map(statistics.mean, zip(*rows, strict=True))
-        write_json(kept, {"psnr_y": psnr, "ssim_y": ssim})
-    return json.loads(kept.read_text())
+def area(values: Sequence[float]) -> float:
+    """Mean height of a curve over log(1 + steps)."""
+    places = torch.tensor(CURVE).double().log1p()
+    return (torch.trapezoid(torch.tensor(values).double(), places) / (places[-1] - places[0])).item()
 
 
 def main(
     photos: Annotated[Path, typer.Argument(help="Folder of HR photos to pre-train on, for example BSDS.")],
     camera: Annotated[Path, typer.Argument(help="Folder with train/ and test/, each with HR/ and LR/.")],
     seeds: Annotated[str, typer.Option(help="Comma-separated seeds.")] = "0,1,2",
-    pairs: Annotated[str, typer.Option(help="Comma-separated numbers of pairs.")] = ",".join(map(str, PAIRS)),
-    runs: Annotated[Path, typer.Option(help="Where the trainings go.")] = Path("runs/fewshot"),
+    supports: Annotated[str, typer.Option(help="Comma-separated: 128 (one pair of 128 px), 1, 4, 10.")] = "128,1,4,10",
+    begin: Annotated[str, typer.Option(help="Comma-separated: what fine-tuning begins with.")] = ",".join(WAYS),
+    foretell: Annotated[bool, typer.Option(help="Measure what each distortion alone is worth.")] = True,
+    channels: Annotated[int, typer.Option(help="Feature channels of the SRResNet.")] = 16,
+    blocks: Annotated[int, typer.Option(help="Its residual blocks.")] = 4,
+    runs: Annotated[Path, typer.Option(help="Where weights and figures go.")] = Path("runs/fewshot"),
 ) -> None:
-    """Train, measure, and print PSNR-Y and SSIM-Y on the test pairs."""
-    runs, test = runs.resolve(), camera / "test"
-    runs.mkdir(parents=True, exist_ok=True)
-    bicubic = measured(None, test, runs / "bicubic_upscaling.json")
-    found: dict[tuple[str, str], list[dict[str, float]]] = {("", "bicubic upscaling"): [bicubic]}
-    for seed in map(int, seeds.split(",")):
-        start = pretrained(runs, photos.resolve(), camera.resolve(), seed)
-        models = [("0", name, start[name]) for name in ("bicubic", "uniform", "DRTL")]
-        for count in filter(None, pairs.split(",")):
-            models += [(count, name, run) for name, run in fine_tuned(runs, camera, start, int(count), seed)]
-        for count, name, run in models:
-            found.setdefault((count, name), []).append(measured(run, test, run / "test_pairs.json"))
-    table = Table(title=f"{camera.name}, x{SCALE}, test pairs; seeds {seeds}")
-    for column in ("pairs", "model", "PSNR-Y (dB)", "over bicubic", "SSIM-Y"):
-        table.add_column(column, justify="left" if column == "model" else "right")
-    for (count, name), rows in sorted(found.items(), key=lambda item: int(item[0][0] or -1)):
-        psnr = [row["psnr_y"] for row in rows]
-        gain = statistics.mean(psnr) - bicubic["psnr_y"]
-        each = ", ".join(f"{value:.2f}" for value in psnr)
-        ssim = statistics.mean(row["ssim_y"] for row in rows)
-        table.add_row(count, name, each, f"{gain:+.2f}", f"{ssim:.4f}")
-    Console(width=110).print(table)
+    """Train, measure, and print what a relation foretells and what it is worth."""
+    torch.set_num_threads(1)
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore")
+    folder = runs.resolve() / f"{channels}x{blocks}"
+    folder.mkdir(parents=True, exist_ok=True)
+    network = ["network=srresnet", f"network.channels={channels}", f"network.num_blocks={blocks}"]
+    chosen = [int(seed) for seed in seeds.split(",")]
+    studies = [Study(photos.resolve(), camera.resolve(), folder, network, seed) for seed in chosen]
+    plan = {support: ways(support, begin.split(",")) for support in supports.split(",")}
+    for support, chosen_ways in plan.items():  # the few-shot corner first
+        for study in studies:
+            for way in chosen_ways:
+                study.curve(way, support)
+    tables = [curves(studies, support, chosen_ways) for support, chosen_ways in plan.items()]
+    if foretell:
+        tables = [foretold(studies), weighed(studies), *tables]
+    console = Console(width=120)
+    bicubic = studies[0].measure(lambda lr: resize(lr, scale=SCALE))
+    size = sum(value.numel() for value in load_file(studies[0].general).values())
+    about = f"{camera.name}, x{SCALE}: SRResNet of {size} parameters; bicubic {bicubic:.2f} dB"
+    console.print(f"{about}; seeds {seeds}, mean ± half the range")
+    for table in tables:
+        console.print(table)
+
+
+def ways(support: str, wanted: Sequence[str]) -> list[str]:
+    """What fine-tuning on this support begins with; likeness at the small end alone, the long control at both."""
+    there = (GRADIENT, EQUAL, *((LIKENESS,) if support == "128" else ()), SCRATCH)
+    return [way for way in (*there, *((LONG,) if support in ("128", "10") else ())) if way in wanted]
 
 
 if __name__ == "__main__":

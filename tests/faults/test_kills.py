@@ -30,7 +30,7 @@ METHODS = {
     "crlsr": ["experiment=crlsr", "network.channels=4", "network.remover_blocks=1", "network.restorer_blocks=1"],
     "plain": ["experiment=srresnet", "network.channels=4", "network.num_blocks=1"],
     "drtl_relation": ["experiment=drtl_relation", "network.channels=4", "network.embedding_dim=8"],
-    "drtl_pretrain": ["experiment=drtl_pretrain", "relation=null", "pairs=null", *KDSR],
+    "drtl_pretrain": ["experiment=drtl_pretrain", "relation=null", "pairs=null", "start_from=null", *KDSR],
     "drtl_reptile": ["experiment=drtl_reptile", "relation=null", "pairs=null", "degradation.group_rows=2",
                      "method.inner_steps=2", *KDSR],
 }  # fmt: skip

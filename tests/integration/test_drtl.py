@@ -43,9 +43,12 @@ def test_from_pairs_to_a_larger_image(run, tmp_path, pairs):
     assert "accuracy" in done.stdout
     assert read_config(relation)["restores"] is False
 
+    run("train", "experiment=drtl_general", *TINY)
+    general = only(tmp_path, "runs/drtl_general/*")
     done = run("train", "experiment=drtl_pretrain", "pairs=pairs", *TINY)
-    assert f"relation: {relation.relative_to(tmp_path)}" in done.stdout  # found, not trained again
-    assert "related to the camera:" in done.stdout
+    assert f"start_from: {general.relative_to(tmp_path)}" in done.stdout  # found, not trained again
+    assert "2 pairs, at most" in done.stdout
+    assert "related to the camera:" in done.stdout  # by gradients
 
     done = run("train", "experiment=drtl_adapt", "pairs=pairs", *ADAPT_TINY)
     adapted = only(tmp_path, "runs/drtl_adapt/*")

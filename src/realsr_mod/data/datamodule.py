@@ -144,6 +144,13 @@ class SRDataModule(pl.LightningDataModule, ABC):
             **self._loader_options(),
         )
 
+    def first_batches(self, count: int) -> Iterator[RawBatch]:
+        """The first `count` batches of a training as one process reads them, on the CPU and not degraded."""
+        self.setup()
+        slots = StepBatchSampler(len(self.train_files), self.batch_size, count, self.seed)
+        dataset = TrainPatches(self._store(self.train_files), self.hr_crop_px, self.seed)
+        return (collate_training([dataset[slot] for slot in step]) for step in slots)
+
     def val_dataloader(self) -> DataLoader[Any]:
         """Whole photos one by one; each rank has its share, and none is repeated to make the shares equal."""
         self.setup()

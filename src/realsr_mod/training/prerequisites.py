@@ -17,7 +17,7 @@ from realsr_mod.runtime.hydra_command import users_environment
 from realsr_mod.runtime.processes import finding_modules, run_child
 from realsr_mod.runtime.yaml_files import check_yaml
 from realsr_mod.training.foreign import check_computed
-from realsr_mod.training.runs import headline, read_summary, unfinished_runs
+from realsr_mod.training.runs import RECORD_NAME, headline, read_summary, unfinished_runs
 from realsr_mod.weights.locate import SUMMARY_NAME, finished_runs, skipping_damaged
 
 _LOOK_EVERY_S = 1.0
@@ -40,13 +40,20 @@ NOT_FORWARDED = (
 
 def resolve_prerequisites(cfg: DictConfig, run: Path, overrides: Sequence[str]) -> None:
     """Replace every `auto` among the prerequisites by a run's path; what was chosen stays chosen when `run` goes on."""
-    record = run / "prerequisites.json"
+    record = run / RECORD_NAME
     wanted = [key for key in cfg.prerequisites if cfg[key] == "auto"]
     known = _read_record(record) if wanted and record.is_file() else {}
     for key in wanted:
         cfg[key] = known[key] if key in known else find_or_train(cfg, key, overrides)
     if cfg.prerequisites and "LOCAL_RANK" not in os.environ:
         write_json(record, {key: cfg[key] for key in cfg.prerequisites})
+
+
+def trains_others_first(cfg: DictConfig, run: Path) -> bool:
+    """Whether something that this run builds on is neither named, nor chosen before, nor found."""
+    record = run / RECORD_NAME
+    known = _read_record(record) if record.is_file() else {}
+    return any(cfg[key] == "auto" and key not in known and fitting_run(cfg, key) is None for key in cfg.prerequisites)
 
 
 def _read_record(record: Path) -> dict[str, str | None]:
@@ -68,7 +75,8 @@ def find_or_train(cfg: DictConfig, key: str, overrides: Sequence[str]) -> str:
 
     A prerequisite names an `experiment` and the config keys in which that run must be the `same` as this one.
     It is trained by the real command in a process of its own, with this run's overrides but for the method's and those
-    that the prerequisite names under `drop`. One that another process is training already is waited for.
+    that the prerequisite names under `drop`; those under `rename` go by the name that they have there. One that another
+    process is training already is waited for.
     """
     need = cfg.prerequisites[key]
     found = fitting_run(cfg, key)
@@ -103,6 +111,8 @@ def train_now(cfg: DictConfig, key: str, overrides: Sequence[str]) -> Path:
     need = cfg.prerequisites[key]
     skipped = (*NOT_FORWARDED, *cfg.prerequisites, *need.get("drop", ()))
     forwarded = [item for item in overrides if not item.startswith(skipped)]
+    for mine, its in need.get("rename", {}).items():
+        forwarded += [item.replace(mine, its, 1) for item in overrides if item.startswith(f"{mine}=")]
     arguments = [f"experiment={need.experiment}", "resume=auto", *forwarded]
     print(f"{key}: no run fits, training one first: python -m realsr_mod.train {' '.join(arguments)}\n", flush=True)
     # -P: modules of the current folder only if this process finds them there
@@ -128,7 +138,7 @@ def fits(cfg: DictConfig, key: str, run: Path) -> bool:
         other = _read_config(run / ".hydra" / "config.yaml")
         if (run / SUMMARY_NAME).is_file():
             headline(read_summary(run))
-        return bool(other.name == need.name and all(_select(other, k) == _select(cfg, k) for k in need.same))
+        return bool(other.name == need.name and all(is_same(_select(other, k), _select(cfg, k)) for k in need.same))
     return False
 
 
@@ -140,6 +150,14 @@ def _read_config(path: Path) -> DictConfig:
         raise ValueError(f"{path}: expected a mapping")
     check_computed(OmegaConf.to_container(config, resolve=False), str(path))
     return config
+
+
+def is_same(one: object, other: object) -> bool:
+    """Whether two values of a configuration are equal, or two ways to write the path of one folder that exists."""
+    if one != other and isinstance(one, str) and isinstance(other, str):
+        paths = Path(one).expanduser(), Path(other).expanduser()
+        return all(path.exists() for path in paths) and paths[0].samefile(paths[1])
+    return one == other
 
 
 def _is_free(lock: FileLock) -> bool:

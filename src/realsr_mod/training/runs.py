@@ -4,7 +4,9 @@ A run folder holds `.hydra/` (its configuration), `checkpoints/`, `images/`, `me
 finished, `model/` and `summary.json`.
 """
 
+import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,14 @@ from realsr_mod.runtime.files import read_json
 from realsr_mod.runtime.folders import is_taken
 from realsr_mod.weights.locate import SUMMARY_NAME, skipping_damaged
 
+RECORD_NAME = "prerequisites.json"  # which runs a run builds on
 FAILURE_NAME = "failed.json"  # of a job in a sweep
 SWEEP_NAME, RANKING_NAME = "sweep.json", "ranking.json"  # what a sweep was started with, and its end
 _LARGEST_RECORD_BYTES = 100_000
 _NUMBER = (int, float)
 _FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "accuracy", "seconds")
 _SUMMARY = {"name": str, "steps": int, "prerequisites": dict} | dict.fromkeys(_FIGURES, _NUMBER)  # of what is read
+_BEFORE_TRAINING = (".hydra", ".lock", "train.log", RECORD_NAME)
 LAST_CHECKPOINT = Path("checkpoints") / "last.ckpt"
 
 
@@ -52,6 +56,18 @@ def unfinished_sweep(root: str | Path, overrides: Sequence[str]) -> Path | None:
             if same and not (sweep / RANKING_NAME).exists() and not is_taken(sweep):
                 found.append(sweep)
     return max(found, key=lambda sweep: (sweep / SWEEP_NAME).stat().st_mtime, default=None)
+
+
+def remove_unused(run: Path, runs_dir: str | Path) -> None:
+    """Remove the folder of a run that was refused before it made anything, and what is empty then up to `runs_dir`."""
+    files = (path.relative_to(run) for path in run.rglob("*") if not path.is_dir())
+    if any(path.parts[0] not in _BEFORE_TRAINING for path in files):
+        return
+    shutil.rmtree(run)
+    around = [folder for folder in run.resolve().parents if folder.is_relative_to(Path(runs_dir).resolve())]
+    with suppress(OSError):  # from the first on that holds something else
+        for folder in around:
+            folder.rmdir()
 
 
 def last_checkpoint(run: Path) -> Path | None:

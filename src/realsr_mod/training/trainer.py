@@ -31,9 +31,9 @@ from realsr_mod.runtime.processes import end_with_parent
 from realsr_mod.training.callbacks import Best
 from realsr_mod.training.checkpointing import CheckedCheckpointIO, ConfigInCheckpoint, TrainingInterrupted
 from realsr_mod.training.loggers import SavedMetrics
-from realsr_mod.training.prerequisites import resolve_prerequisites
+from realsr_mod.training.prerequisites import resolve_prerequisites, trains_others_first
 from realsr_mod.training.resume import FIXED_WHEN_RESUMED, checkpoint_to_resume, goes_on_by_folder
-from realsr_mod.training.runs import FAILURE_NAME, headline, read_summary
+from realsr_mod.training.runs import FAILURE_NAME, headline, read_summary, remove_unused
 from realsr_mod.weights.locate import SUMMARY_NAME
 from realsr_mod.weights.release import read_config, save_model
 from realsr_mod.weights.state import load_state
@@ -52,11 +52,27 @@ def job(cfg: DictConfig) -> float:
         return train(cfg, run)
     hold(run)
     if HydraConfig.get().mode != RunMode.MULTIRUN:
-        return train(cfg, run)
+        return job_alone(cfg, run)
     try:
         return job_of_sweep(cfg, run)
     finally:
         let_go(run)
+
+
+def job_alone(cfg: DictConfig, run: Path) -> float:
+    """The one job of a command; if it is refused, by this process or a prerequisite's, it leaves no folder."""
+    refused = False
+    try:
+        return train(cfg, run)
+    except USER_ERRORS:
+        refused = True
+        raise
+    except SystemExit as error:
+        refused = error.code == 1
+        raise
+    finally:
+        if refused and cfg.resume is None:
+            remove_unused(run, cfg.runs_dir)
 
 
 def job_of_sweep(cfg: DictConfig, run: Path) -> float:
@@ -76,6 +92,8 @@ def job_of_sweep(cfg: DictConfig, run: Path) -> float:
 
 def train(cfg: DictConfig, run: Path) -> float:
     """Train what `cfg` describes in the folder `run`; returns the final PSNR-Y in dB or accuracy (for sweeps)."""
+    if trains_others_first(cfg, run):
+        check_images(cfg)
     resolve_prerequisites(cfg, run, list(HydraConfig.get().overrides.task))
     adopt_network(cfg)
     pl.seed_everything(cfg.seed, verbose=False)
@@ -96,6 +114,13 @@ def train(cfg: DictConfig, run: Path) -> float:
         summary = release(cfg, run, module, trainer, metrics, other)
         show(summary, run)
     return metrics["val/psnr_y" if "val/psnr_y" in metrics else "val/accuracy"]
+
+
+def check_images(cfg: DictConfig) -> None:
+    """Look at the images before anything is trained that this run builds on: what is wrong is said at once."""
+    instantiate(cfg.data).setup()
+    if OmegaConf.select(cfg, "relation") == "gradient":  # then the method looks at a camera's pairs beside its data
+        instantiate(cfg.method.support)().setup()
 
 
 def adopt_network(cfg: DictConfig) -> None:

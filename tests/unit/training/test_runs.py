@@ -38,7 +38,13 @@ def test_a_prerequisite_is_trained_without_the_overrides_that_it_drops(tmp_path,
             "scale": 2,
             "relation": "auto",
             "prerequisites": {
-                "relation": {"experiment": "x_relation", "name": "x", "same": ["scale"], "drop": ["pairs", "network"]}
+                "relation": {
+                    "experiment": "x_relation",
+                    "name": "x",
+                    "same": ["scale"],
+                    "drop": ["pairs", "network", "data.root"],
+                    "rename": {"data.root": "support.root"},
+                }
             },
         }
     )
@@ -55,8 +61,9 @@ def test_a_prerequisite_is_trained_without_the_overrides_that_it_drops(tmp_path,
 
     monkeypatch.setattr(prerequisites, "run_child", train)
     overrides = ["experiment=x", "pairs=p", "network=kdsr_m", "network.channels=4", "data.batch_size=2", "seed=1"]
+    overrides += ["data.root=a=b"]
     assert prerequisites.find_or_train(cfg, "relation", overrides) == str(tmp_path / "made")
-    assert trained == [["experiment=x_relation", "resume=auto", "data.batch_size=2", "seed=1"]]
+    assert trained == [["experiment=x_relation", "resume=auto", "data.batch_size=2", "seed=1", "support.root=a=b"]]
     assert "(3 steps, accuracy 0.750)" in capsys.readouterr().out
 
 
@@ -120,3 +127,35 @@ def test_damaged_runs_are_named_and_passed_over_when_a_prerequisite_is_looked_fo
     (sound / ".hydra").mkdir()
     (sound / ".hydra" / "config.yaml").write_text("name: x\nscale: ${other}\nother: 2\n")
     assert prerequisites.fitting_run(cfg, "teacher") == sound
+
+
+def test_a_run_fits_whose_folder_of_pairs_is_the_same_in_other_words(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine", "other"):
+        (tmp_path / name).mkdir()
+    run = make_run(tmp_path / "run", {"psnr_y": 20.0})
+    (run / ".hydra").mkdir()
+    OmegaConf.save({"name": "x", "pairs": "mine"}, run / ".hydra" / "config.yaml")
+    need = {"init": {"experiment": "x", "name": "x", "same": ["pairs"]}}
+    written = {"mine": True, f"{tmp_path}/mine/": True, "./mine": True, "other": False, "not_there": False}
+    for pairs, found in written.items():
+        cfg = OmegaConf.create({"runs_dir": str(tmp_path), "pairs": pairs, "init": "auto", "prerequisites": need})
+        assert (prerequisites.fitting_run(cfg, "init") == run) is found
+        assert prerequisites.trains_others_first(cfg, tmp_path) is not found
+
+
+def test_a_refused_run_leaves_no_folder_and_one_that_made_something_stays(tmp_path):
+    refused, began = (tmp_path / "runs" / name / "2026-01-01_00-00-00" for name in ("refused", "began"))
+    for run in (refused, began):
+        (run / ".hydra").mkdir(parents=True)
+        (run / "checkpoints").mkdir()
+        for name in (".lock", "train.log", ".hydra/config.yaml", "prerequisites.json"):
+            (run / name).touch()
+    (began / "checkpoints" / "last.ckpt").touch()
+    for run in (refused, began):
+        runs.remove_unused(run, tmp_path / "runs")
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["began"]
+    assert (began / "train.log").exists()
+    (began / "checkpoints" / "last.ckpt").unlink()
+    runs.remove_unused(began, tmp_path / "runs")
+    assert list(tmp_path.iterdir()) == []

@@ -20,10 +20,11 @@ from realsr_mod.degradations.base import (
     choose,
     uniform,
 )
+from realsr_mod.degradations.blur import blur_separable
 from realsr_mod.degradations.camera_noise import CameraNoise
 from realsr_mod.degradations.canvas import any_row, per_row, whole_size
 from realsr_mod.degradations.jpeg import JPEG
-from realsr_mod.degradations.kernels import FAMILY_INDEX
+from realsr_mod.degradations.kernels import FAMILY_INDEX, gaussian_kernels_1d
 from realsr_mod.degradations.mixed_blur import MixedBlur
 from realsr_mod.degradations.noise import Quantize
 from realsr_mod.degradations.random_resize import RandomResize, resize_canvas
@@ -31,6 +32,7 @@ from realsr_mod.degradations.resize import Downscale
 
 LOWEST_FACTOR = 0.2  # of the resize chain: smaller images have nothing left to learn from
 KERNEL_SIZE = 21
+SHARPENING_KERNEL_SIZE = 13  # of the LR image: three widths of the broadest mask to each side
 LARGEST_GROUP = 4096  # more rows than any batch has
 
 
@@ -44,6 +46,8 @@ class AuxiliaryTask:
         resize_factor: shrink to this fraction of the HR size and enlarge again, before the downscaling.
         noise_sigma_255: Gaussian noise, 1/255 units.
         poisson_scale: Poisson noise, times that of a sensor which counts 256 photons at white.
+        sharpen_amount: a camera's own sharpening, halos included: so many times what a Gaussian takes away is added.
+        sharpen_sigma_px: the width of that Gaussian in LR pixels.
         jpeg_quality: JPEG compression.
         poster_levels: inverted colours in so few steps; no camera does that.
     """
@@ -53,18 +57,24 @@ class AuxiliaryTask:
     resize_factor: Sequence[float] | None = None
     noise_sigma_255: Sequence[float] | None = None
     poisson_scale: Sequence[float] | None = None
+    sharpen_amount: Sequence[float] | None = None
+    sharpen_sigma_px: Sequence[float] | None = None
     jpeg_quality: Sequence[float] | None = None
     poster_levels: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         lowest = {"sigma_px": 0.05, "sigma_across_px": 0.05, "resize_factor": LOWEST_FACTOR, "jpeg_quality": 1}
-        lowest["poster_levels"] = 2
+        lowest |= {"poster_levels": 2, "sharpen_sigma_px": 0.3}
         for name, bounds in self.levels().items():
             check_range(name, bounds, lowest.get(name, 0.0))
         if self.sigma_across_px is not None and self.sigma_px is None:
             raise ValueError("sigma_across_px needs sigma_px, the width along the direction")
         if self.noise_sigma_255 is not None and self.poisson_scale is not None:
             raise ValueError("a task has Gaussian or Poisson noise; leave out noise_sigma_255 or poisson_scale")
+        if (self.sharpen_amount is None) != (self.sharpen_sigma_px is None):
+            raise ValueError("sharpening needs both sharpen_amount and sharpen_sigma_px")
+        if self.sharpen_sigma_px is not None and self.sharpen_sigma_px[1] > SHARPENING_KERNEL_SIZE / 6:
+            raise ValueError(f"sharpen_sigma_px must end at 2.1 or below, got {list(self.sharpen_sigma_px)}")
         if self.resize_factor is not None and self.resize_factor[1] > 1:
             raise ValueError(f"resize_factor must end at 1 or below, got {list(self.resize_factor)}")
 
@@ -72,6 +82,17 @@ class AuxiliaryTask:
         """The ranges that are given."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: bounds for name, bounds in given.items() if bounds is not None}
+
+
+class Sharpening(DegradationOp):
+    """Unsharp masking, x + amount (x - Gaussian(x)). Params, all (B,): `is_on` bool, `amount`, `sigma` in pixels."""
+
+    def forward(self, x_BCHW: Tensor, params: Params) -> Tensor:
+        if not any_row(params["is_on"]):
+            return x_BCHW
+        smooth = blur_separable(x_BCHW, gaussian_kernels_1d(params["sigma"], SHARPENING_KERNEL_SIZE))
+        amount_B = torch.where(params["is_on"], params["amount"], 0.0)
+        return x_BCHW + per_row(amount_B) * (x_BCHW - smooth)
 
 
 class Poster(DegradationOp):
@@ -85,10 +106,10 @@ class Poster(DegradationOp):
 
 
 class AuxiliaryBank(Degradation):
-    """Blur, resize chain, bicubic downscaling, noise, JPEG, poster; which of them and how much is a row's task.
+    """Blur, resize chain, bicubic downscaling, noise, sharpening, JPEG, poster; which and how much is a row's task.
 
     Params, every tensor (B,): `task`, the index into `names`; `blur` (see `MixedBlur`), `resize` (`RandomResize`),
-    `noise` (`CameraNoise`), `jpeg` with `is_on` bool and `quality`, `poster` (`Poster`).
+    `noise` (`CameraNoise`), `sharpen` (`Sharpening`), `jpeg` with `is_on` bool and `quality`, `poster` (`Poster`).
 
     Args:
         scale: HR size over LR size.
@@ -102,6 +123,7 @@ class AuxiliaryBank(Degradation):
         self.resize = RandomResize(factor_range=(LOWEST_FACTOR, 1.0))
         self.down = Downscale(scale)
         self.noise = CameraNoise()
+        self.sharpen_lr = Sharpening()
         self.jpeg = JPEG()
         self.poster = Poster()
         self.quantize = Quantize()
@@ -147,6 +169,8 @@ class AuxiliaryBank(Degradation):
             "noise": drawn["noise"]
             | {"is_poisson": has["poisson_scale"], "is_grey": never}
             | {"sigma": level["noise_sigma_255"] / 255, "poisson_scale": level["poisson_scale"]},
+            "sharpen": {"is_on": has["sharpen_amount"]}
+            | {"amount": level["sharpen_amount"], "sigma": level["sharpen_sigma_px"]},
             "jpeg": {"is_on": has["jpeg_quality"], "quality": level["jpeg_quality"]},
             "poster": {"is_on": has["poster_levels"], "levels": level["poster_levels"]},
         }
@@ -167,6 +191,8 @@ class AuxiliaryBank(Degradation):
         x = self.blur(hr_BCHW, params["blur"])
         x = self.down(self._shrink_and_enlarge(x, params["resize"]), {})
         x = self.noise(x, params["noise"])
+        if "sharpen" in params:  # those stored before there was any have none
+            x = self.sharpen_lr(x, params["sharpen"])
         if any_row(params["jpeg"]["is_on"]):
             compressed = self.jpeg(x, params["jpeg"])
             x = torch.where(per_row(params["jpeg"]["is_on"]), compressed, x)

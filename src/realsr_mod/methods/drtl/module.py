@@ -3,25 +3,18 @@
 Legend: B batch, K auxiliary tasks, H and W the low-resolution size, s the scale.
 """
 
-import logging
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor, nn
 
 from realsr_mod.data.batch import SRBatch
-from realsr_mod.data.datamodule import SRDataModule
 from realsr_mod.methods.base import LossTerms, RestorationModule, SRModule, TrainingModule
-from realsr_mod.methods.drtl.bank import AuxiliaryBank
 from realsr_mod.methods.drtl.meta import OptimizerFactory, maml_direction, reptile_direction, trained, with_gradients
 from realsr_mod.methods.drtl.network import RelationNetwork
-from realsr_mod.methods.drtl.target import camera_weights
+from realsr_mod.methods.drtl.weighting import SupportFactory, TaskWeighting, checked_bank, data_of
 from realsr_mod.networks.base import SRNetwork
-
-log = logging.getLogger(__name__)
 
 META = {"maml": maml_direction, "reptile": reptile_direction}
 
@@ -45,59 +38,12 @@ class RelationTraining(TrainingModule):
         self.log("val/accuracy", _accuracy(logits, batch.params["task"]), batch_size=len(batch), sync_dist=True)
 
 
-class TaskWeighting:
-    """What DRTL's transfers share: the weight of every auxiliary task for the camera.
-
-    Args:
-        scale: of the network that is trained.
-        relation: a released relation network; None: all tasks count the same.
-        pairs: a folder of the camera's pairs (only the LR images are looked at); None: all tasks count the same.
-        temperature: of the softmax over the cosines; small ones leave only the nearest tasks.
-        draw: `by_weight` draws task k with probability w_k; `evenly` draws all alike and multiplies its loss by
-            K w_k. Both follow sum_k w_k grad L_k on average; the former wastes no image on tasks that hardly count.
-    """
-
-    def __init__(
-        self,
-        scale: int,
-        relation: str | None,
-        pairs: str | None,
-        temperature: float = 0.2,
-        draw: Literal["by_weight", "evenly"] = "by_weight",
-    ) -> None:
-        if draw not in ("by_weight", "evenly"):
-            raise ValueError(f"draw must be by_weight or evenly, got {draw!r}")
-        if (relation is None) != (pairs is None):
-            raise ValueError("weights need both relation=RUN and pairs=FOLDER; give both, or neither for equal weights")
-        self.draw = draw
-        self.weights: dict[str, float] | None = None
-        if relation is not None and pairs is not None:
-            self.weights = camera_weights(relation, pairs, scale, temperature)
-
-    def prepare(self, bank: object) -> None:
-        """Make the bank draw as `draw` says, and say what counts how much."""
-        if self.weights is None:
-            return
-        bank = checked_bank(bank, tuple(self.weights))
-        if self.draw == "by_weight":
-            bank.draw_by(list(self.weights.values()))
-        by_weight = sorted(self.weights.items(), key=lambda item: -item[1])
-        shown = ", ".join(f"{name} {weight:.2f}" for name, weight in by_weight if weight >= 0.01)
-        rank_zero_only(log.info)("related to the camera: %s; the rest under 0.01 each", shown)
-
-    def importance(self, task_B: Tensor) -> Tensor:
-        """By how much each row's loss is multiplied: w_k / q_k, q_k being the probability that task k is drawn."""
-        if self.weights is None or self.draw == "by_weight":
-            return torch.ones(len(task_B), device=task_B.device)
-        return len(self.weights) * torch.tensor(list(self.weights.values()), device=task_B.device)[task_B]
-
-
 class WeightedPretraining(SRModule):
     """Pre-training along g = sum_k w_k grad L_k. Without a relation it is plain training, on any degradation.
 
     Args:
         network: what is trained.
-        relation, pairs, weight_temperature, draw: see `TaskWeighting`.
+        relation, pairs, weight_temperature, draw, support: see `TaskWeighting`.
         training: `optimizer`, `scheduler` and what else SRModule takes.
     """
 
@@ -108,14 +54,26 @@ class WeightedPretraining(SRModule):
         pairs: str | None,
         weight_temperature: float = 0.2,
         draw: Literal["by_weight", "evenly"] = "by_weight",
+        support: SupportFactory | None = None,
         **training: Any,
     ) -> None:
         super().__init__(network, **training)
-        self.weighting = TaskWeighting(network.scale, relation, pairs, weight_temperature, draw)
+        self.weighting = TaskWeighting(network.scale, relation, pairs, weight_temperature, draw, support)
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
         self.weighting.prepare(data_of(self).degradation)
+
+    def on_train_start(self) -> None:
+        self.weighting.measure(self)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        self.weighting.save(checkpoint)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        self.weighting.load(checkpoint)
 
     def forward_losses(self, batch: SRBatch) -> tuple[LossTerms, Tensor]:
         sr = self.network(batch.lr).float()
@@ -137,7 +95,7 @@ class MetaLearning(RestorationModule):
         algorithm: `maml` or `reptile`.
         inner_optimizer: partial of a torch optimizer, begun anew for every task.
         inner_steps: MAML takes them on the first half of a group, Reptile one on each of so many parts of it.
-        relation, pairs, weight_temperature, draw: see `TaskWeighting`.
+        relation, pairs, weight_temperature, draw, support: see `TaskWeighting`.
         training: `optimizer`, `scheduler` and what else RestorationModule takes.
     """
 
@@ -151,6 +109,7 @@ class MetaLearning(RestorationModule):
         pairs: str | None,
         weight_temperature: float = 0.2,
         draw: Literal["by_weight", "evenly"] = "by_weight",
+        support: SupportFactory | None = None,
         **training: Any,
     ) -> None:
         super().__init__(network, **training)
@@ -159,13 +118,23 @@ class MetaLearning(RestorationModule):
         if inner_steps < 1:
             raise ValueError(f"inner_steps must be at least 1, got {inner_steps}")
         self.algorithm, self.inner_optimizer, self.inner_steps = algorithm, inner_optimizer, inner_steps
-        self.weighting = TaskWeighting(network.scale, relation, pairs, weight_temperature, draw)
+        self.weighting = TaskWeighting(network.scale, relation, pairs, weight_temperature, draw, support)
         self.group_rows = 0  # the bank's, once it is known
 
     def on_fit_start(self) -> None:
         data = data_of(self)
         self.group_rows = self.checked_group_rows(data.degradation, data.batch_size)
         self.weighting.prepare(data.degradation)
+
+    def on_train_start(self) -> None:
+        self.weighting.measure(self)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        self.weighting.save(checkpoint)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.weighting.load(checkpoint)
 
     def checked_group_rows(self, bank: object, batch_size: int) -> int:
         """How many rows of one task come together. Raises a ValueError if the data are not made for this algorithm."""
@@ -197,24 +166,5 @@ class MetaLearning(RestorationModule):
         return loss
 
 
-def data_of(module: TrainingModule) -> SRDataModule:
-    """What the trainer trains on."""
-    data: SRDataModule = module.trainer.datamodule  # type: ignore[attr-defined]  # set, but not declared
-    return data
-
-
 def _accuracy(logits_BK: Tensor, task_B: Tensor) -> Tensor:
     return (logits_BK.argmax(1) == task_B).float().mean()
-
-
-def checked_bank(degradation: object, tasks: Sequence[str] | None = None) -> AuxiliaryBank:
-    """What the data are degraded by, if it is a bank of exactly these tasks (None: of any); else a ValueError."""
-    if not isinstance(degradation, AuxiliaryBank):
-        raise ValueError("DRTL trains on a bank of auxiliary distortions; set degradation=auxiliary")
-    if tasks is not None and degradation.names != tuple(tasks):
-        odd = sorted(set(degradation.names) ^ set(tasks)) or "their order"
-        raise ValueError(
-            f"the relation network and degradation.tasks differ in {odd}; train the relation network on this bank "
-            "(relation=auto), or give the bank that it was trained on"
-        )
-    return degradation

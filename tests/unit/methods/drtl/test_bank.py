@@ -4,8 +4,10 @@ from omegaconf import OmegaConf
 from randomness import generator
 
 from realsr_mod.degradations.base import row, stack_rows
+from realsr_mod.degradations.blur import blur
 from realsr_mod.degradations.classic import Bicubic, ClassicDegradation
 from realsr_mod.degradations.jpeg import JPEG
+from realsr_mod.degradations.kernels import gaussian_kernels
 from realsr_mod.degradations.noise import quantize
 from realsr_mod.methods.drtl.bank import AuxiliaryBank
 from realsr_mod.runtime.config import CONF_DIR
@@ -72,6 +74,22 @@ def test_noise_has_the_level_that_was_asked_for():
     assert (lr - 0.5).std().item() == pytest.approx(2 * (0.5 / 256) ** 0.5, rel=0.05)
 
 
+def test_a_sharpening_camera_adds_what_a_gaussian_takes_away_and_leaves_other_rows_alone():
+    bank, hr = one_task(sharpen_amount=[0.8, 0.8], sharpen_sigma_px=[1.2, 1.2]), 0.25 + photo(2) / 2
+    lr = bank(hr, bank.of_tasks(torch.tensor([0, 1]), hr.shape, generator()))
+    small = Bicubic(2).chain.ops["down"](hr, {})
+    smooth = blur(small, gaussian_kernels(*torch.tensor([[1.2], [1.2], [0.0]]), 13))
+    torch.testing.assert_close(lr[0], quantize((small + 0.8 * (small - smooth))[0]), rtol=0, atol=1.01 / 255)
+    assert torch.equal(lr[1:], Bicubic(2)(hr[1:], {}))
+
+
+def test_params_from_before_there_was_sharpening_can_still_be_replayed():
+    bank, hr = one_task(sigma_px=[1, 2]), photo()
+    lr, params = degrade(bank, hr)
+    del params["sharpen"]
+    assert torch.equal(bank(hr, params), lr)
+
+
 def test_jpeg_alone_is_the_jpeg_op_after_downscaling():
     hr = photo()
     lr, _ = degrade(one_task(jpeg_quality=[40, 40]), hr)
@@ -114,6 +132,8 @@ def test_tasks_are_drawn_in_groups_by_the_given_probabilities():
         ({"sigma": [1, 2]}, r"task odd: unknown \['sigma'\]; a task has sigma_px"),
         ({"sigma_px": [2, 1]}, r"task odd: sigma_px must be \[low, high\]"),
         ({"sigma_across_px": [1, 2]}, "needs sigma_px"),
+        ({"sharpen_amount": [1, 2]}, "needs both sharpen_amount and sharpen_sigma_px"),
+        ({"sharpen_amount": [1, 2], "sharpen_sigma_px": [1, 3]}, r"must end at 2.1 or below, got \[1, 3\]"),
         ({"noise_sigma_255": [1, 2], "poisson_scale": [1, 2]}, "Gaussian or Poisson"),
         ({"resize_factor": [0.5, 1.5]}, "must end at 1"),
         ({"poster_levels": [1, 2]}, "2 <= low"),

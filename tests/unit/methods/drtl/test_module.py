@@ -14,7 +14,7 @@ from torch import nn
 
 from realsr_mod.data.batch import SRBatch
 from realsr_mod.data.datamodule import EmbeddedDataModule
-from realsr_mod.methods.drtl import module as drtl
+from realsr_mod.methods.drtl import weighting
 from realsr_mod.methods.drtl.bank import AuxiliaryBank
 from realsr_mod.methods.drtl.module import MetaLearning, RelationTraining, WeightedPretraining
 from realsr_mod.methods.drtl.network import RelationNetwork
@@ -48,7 +48,7 @@ def batch_of(truths, tasks):
 
 @pytest.fixture
 def given_weights(monkeypatch):
-    monkeypatch.setattr(drtl, "camera_weights", lambda *_: dict(WEIGHTS))
+    monkeypatch.setattr(weighting, "camera_weights", lambda *_: dict(WEIGHTS))
 
 
 def make(kind, given=("relation", "pairs"), **settings):
@@ -97,7 +97,7 @@ def test_the_weighted_loss_is_the_chosen_one(given_weights):
 
 
 def test_equal_weights_are_plain_training(monkeypatch):
-    monkeypatch.setattr(drtl, "camera_weights", lambda *_: dict.fromkeys(TASKS, 1 / 3))
+    monkeypatch.setattr(weighting, "camera_weights", lambda *_: dict.fromkeys(TASKS, 1 / 3))
     batch = batch_of([2.0, 0.25, 0.5, 3.0], [0, 1, 2, 0])
     plain = PlainSR(Gain(), optimizer=SGD).forward_losses(batch)[0]["pixel"].item()
     for module in (make(WeightedPretraining, draw="evenly"), make(WeightedPretraining)):
