@@ -118,7 +118,7 @@ def test_every_command_takes_the_name(zoo, made, tmp_path, monkeypatch):
     assert [model.path for model in offered_models([name], tmp_path)] == [made[0] / "zoo" / name]
     studio = Studio(offered_models([], tmp_path), 10**6)
     assert studio.names == [name]
-    assert torch.equal(studio.upscaler(name).network(LR), expected(LR))
+    assert torch.equal(studio.upscaler(name).engine.network(LR), expected(LR))
 
 
 def test_a_teacher_of_the_zoo(made, tmp_path, monkeypatch):
