@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -22,18 +23,16 @@ from rich.table import Table
 from realsr_mod.images.image import LoadedImage
 from realsr_mod.images.read import read_image
 from realsr_mod.images.write import write_image
-from realsr_mod.inference.upscaler import Upscaler
-from realsr_mod.networks.base import SRNetwork
+from realsr_mod.inference.upscaler import Upscaler, UpscalerSettings
 from realsr_mod.runtime.compose import compose, instantiate
 from realsr_mod.runtime.config import CONF_DIR
-from realsr_mod.weights.release import load_restorer
 
 
-def build(name: str) -> SRNetwork:
+def build(name: str, **settings: Unpack[UpscalerSettings]) -> Upscaler:
     """The network that `network=NAME` trains, at x4 with random weights; or a released model."""
     if not (CONF_DIR / "network" / f"{name}.yaml").is_file():
-        return load_restorer(name)
-    return instantiate(compose("train", [f"network={name}"]).network)
+        return Upscaler.load(name, **settings)
+    return Upscaler(instantiate(compose("train", [f"network={name}"]).network), **settings)
 
 
 def resident_bytes() -> int:
@@ -41,10 +40,10 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-def measure(name: str, width: int, height: int, tile: str, queue: multiprocessing.Queue) -> None:
+def measure(name: str, width: int, height: int, settings: UpscalerSettings, queue: multiprocessing.Queue) -> None:
     """Read, upscale and write one image, as the command does; puts the figures on `queue`."""
     torch.manual_seed(0)
-    upscaler = Upscaler(build(name), tile=tile)
+    upscaler = build(name, device="cpu", **settings)
     upscaler(np.zeros((40, 40, 3), np.uint8))  # what torch sets up once
     with tempfile.TemporaryDirectory() as folder:
         y, x = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -71,6 +70,7 @@ def measure(name: str, width: int, height: int, tile: str, queue: multiprocessin
         {
             "model": name,
             "photo": f"{width}x{height}",
+            "engine": f"{upscaler.engine.name} {upscaler.precision_for(np.dtype(np.uint8))}",
             "tile": upscaler.tile or "none",
             "upscale_s": round(upscaled - started, 1),
             "write_s": round(written - upscaled, 1),
@@ -87,6 +87,8 @@ def main() -> None:
     )
     parser.add_argument("--sizes", nargs="+", default=["512x512", "2000x1500"], metavar="WxH")
     parser.add_argument("--tiles", nargs="+", default=["auto"], help="auto, 0 or a side in pixels")
+    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--precision", default="auto")
     parser.add_argument("--output", type=Path, help="also write the figures as JSON")
     arguments = parser.parse_args()
     context, rows = multiprocessing.get_context("spawn"), []
@@ -94,7 +96,8 @@ def main() -> None:
         for size in arguments.sizes:
             for tile in arguments.tiles:
                 queue = context.Queue()
-                process = context.Process(target=measure, args=(name, *map(int, size.split("x")), tile, queue))
+                settings = {"tile": tile, "engine": arguments.engine, "precision": arguments.precision}
+                process = context.Process(target=measure, args=(name, *map(int, size.split("x")), settings, queue))
                 process.start()
                 process.join()
                 if process.exitcode:
