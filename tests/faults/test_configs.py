@@ -25,7 +25,7 @@ from omegaconf import OmegaConf
 from safetensors.torch import save_file
 
 from realsr_mod import degrade, export, zoo
-from realsr_mod.analysis.exploration import model_name
+from realsr_mod.analysis.models import model_name
 from realsr_mod.app import offered_models
 from realsr_mod.degradations.stored import build_degradation, load_params
 from realsr_mod.inference.studio import Studio

@@ -1,24 +1,25 @@
-"""Measuring a model beside bicubic, on folders of photos under the degradations of a protocol."""
+"""Measuring models beside bicubic, on folders of photos under the degradations of a protocol."""
 
 import os
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
-from rich import box
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 from torch import Tensor
 
+from realsr_mod.analysis.comparison import Difference, paired_differences
+from realsr_mod.analysis.comparison_page import ComparisonPage
+from realsr_mod.analysis.evaluation_table import show_comparison, show_one
+from realsr_mod.analysis.models import BICUBIC, Judged, Row, named_models
 from realsr_mod.data.protocols import Case
 from realsr_mod.degradations.resize import resize
-from realsr_mod.metrics import psnr_y, ssim_y
+from realsr_mod.metrics.named import NamedMeasure, named_measures
 from realsr_mod.networks.base import SRNetwork
 from realsr_mod.runtime.compose import instantiate
 from realsr_mod.runtime.devices import best_precision, describe, pick_device, pick_dtype
@@ -28,30 +29,84 @@ from realsr_mod.weights.release import load_restorer, read_config
 
 
 def evaluate(cfg: DictConfig) -> float:
-    """Measure `cfg.model` on every folder of `cfg.data.root`; returns the mean PSNR-Y in dB over all cases."""
+    """Measure every model of `cfg.model` on every folder of `cfg.data.root`.
+
+    Returns the first model's mean of the first metric over all cases, for sweeps.
+    """
     device = pick_device(cfg.device)
     precision = best_precision(device.type) if cfg.precision == "auto" else cfg.precision
     dtype = pick_dtype(precision, device)
-    network = None if cfg.model == "bicubic" else load_restorer(cfg.model, device)
-    if network is not None:
-        cfg.scale = network.scale
-    protocol = instantiate(cfg.protocol)
+    measures = named_measures(list(cfg.metrics))
+    if not measures:
+        raise ValueError("metrics=[] measures nothing; give some, for example metrics=[psnr_y,niqe]")
+    models = load_models(cfg, device)
     output = output_file(cfg)
+    several = len(models) > 1
+    page = ComparisonPage(output.parent, cfg.page_images) if (several if cfg.page == "auto" else cfg.page) else None
+    measure_all(cfg, models, measures, device, dtype, page)
+    around = circumstances(cfg, precision, device)
+    names = [measure.name for measure in measures]
+    summaries = {model.name: summarize(model.rows, names) for model in models}
+    contents = [
+        {**identity(model), **around, "summary": summaries[model.name], "images": model.rows} for model in models
+    ]
+    differences = {model.name: paired_differences(model.rows, models[0].rows, names) for model in models[1:]}
+    if several:
+        show_comparison(models, measures, summaries, differences)
+        write_json(output, {**around, "models": contents, "differences": as_rows(models[0].name, differences)})
+    else:
+        show_one(models[0], measures, summaries[models[0].name], cfg.scale)
+        write_json(output, contents[0])
+    print(f"written to {output}")
+    if page is not None:
+        print(f"side by side: {page.write(models, measures, summaries, differences)}")
+    mean = next(row[names[0]] for row in summaries[models[0].name] if row["set"] == "all")
+    return float(mean)
+
+
+def load_models(cfg: DictConfig, device: torch.device) -> list[Judged]:
+    """The models of `cfg.model`; `cfg.scale` becomes theirs. Raises ValueError where they differ in scale."""
+    models = []
+    for name, given in named_models(cfg.model).items():
+        network = None if given == BICUBIC else load_restorer(given, device)
+        models.append(Judged(name, given, network))
+    scales = {model.name: model.network.scale for model in models if model.network is not None}
+    if len(set(scales.values())) > 1:
+        shown = ", ".join(f"{name} ×{scale}" for name, scale in scales.items())
+        raise ValueError(f"models of one scale can be compared, these are of several: {shown}")
+    if scales:
+        cfg.scale = next(iter(scales.values()))
+    return models
+
+
+def measure_all(
+    cfg: DictConfig,
+    models: Sequence[Judged],
+    measures: Sequence[NamedMeasure],
+    device: torch.device,
+    dtype: torch.dtype,
+    page: ComparisonPage | None,
+) -> None:
+    """Fill in the rows of every model, case by case, and draw the page's images on the way."""
+    protocol = instantiate(cfg.protocol)
     roots = list(cfg.data.root) if OmegaConf.is_list(cfg.data.root) else [cfg.data.root]
-    results = []
-    max_pixels = int(cfg.data.max_megapixels * 1e6)
+    total = sum(protocol.count(root) for root in roots)
+    cases = all_cases(protocol, roots, int(cfg.data.max_megapixels * 1e6))
+    for number, (name, root, case) in enumerate(cases):
+        shown = page is not None and page.shows(number, total)
+        try:
+            images = measure(models, name, case, measures, device, dtype)
+        except ValueError as error:
+            raise ValueError(f"{case.name} in {root}: {error}") from error
+        if page is not None and shown:
+            page.add(name, case, images, {model.name: model.rows[-1] for model in models})
+
+
+def all_cases(protocol: Any, roots: Sequence[str], max_pixels: int) -> Iterator[tuple[str, str, Case]]:
+    """The cases of every folder under its name, with a bar for each folder."""
     for name, root in zip(set_names(roots), roots, strict=True):
         for case in track(protocol.cases(root, max_pixels), description=name, total=protocol.count(root)):
-            try:
-                figures = measure(network, case, device, dtype)
-            except ValueError as error:
-                raise ValueError(f"{case.name} in {root}: {error}") from error
-            results.append({"set": name, "condition": case.condition, "image": case.name, **figures})
-    summary = summarize(results)
-    show(cfg, network, summary)
-    write_json(output, {**circumstances(cfg, precision, device), "summary": summary, "images": results})
-    print(f"written to {output}")
-    return float(next(row["psnr_y"] for row in summary if row["set"] == "all"))
+            yield name, root, case
 
 
 def output_file(cfg: DictConfig) -> Path:
@@ -74,12 +129,15 @@ def set_names(roots: Sequence[str]) -> list[str]:
     return names
 
 
+def identity(model: Judged) -> dict[str, Any]:
+    """Which model was measured; one released here by the hash of its weights as well."""
+    released = model.network is not None and locate(model.given).kind == "released"
+    return {"model": model.given, "sha256": read_config(model.given).get("sha256") if released else None}
+
+
 def circumstances(cfg: DictConfig, precision: str, device: torch.device) -> dict[str, Any]:
-    """What was measured, how and where; a model released here by the hash of its weights as well."""
-    released = cfg.model != "bicubic" and locate(cfg.model).kind == "released"
+    """How it was measured, and where."""
     return {
-        "model": str(cfg.model),
-        "sha256": read_config(cfg.model).get("sha256") if released else None,
         "protocol": HydraConfig.get().runtime.choices["protocol"],
         "scale": cfg.scale,
         "precision": precision,
@@ -88,22 +146,39 @@ def circumstances(cfg: DictConfig, precision: str, device: torch.device) -> dict
     }
 
 
-def measure(network: SRNetwork | None, case: Case, device: torch.device, dtype: torch.dtype) -> dict[str, float]:
-    """PSNR-Y and SSIM-Y of the network's image and of bicubic's, its megapixels and the network's seconds."""
+def measure(
+    models: Sequence[Judged],
+    set_name: str,
+    case: Case,
+    measures: Sequence[NamedMeasure],
+    device: torch.device,
+    dtype: torch.dtype,
+) -> dict[str, Tensor]:
+    """Add a row to every model: its figures, bicubic's, its megapixels and seconds. Returns all images by name."""
     lr, hr = case.lr.to(device), case.hr.to(device)
     scale = hr.shape[-1] // lr.shape[-1]
     bicubic = resize(lr, scale=scale)
-    started = time.perf_counter()
-    sr = bicubic if network is None else super_resolve(network, lr, hr, dtype)
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    seconds = time.perf_counter() - started
-    of_bicubic = {"psnr_y": psnr_y(bicubic, hr, scale).item(), "ssim_y": ssim_y(bicubic, hr, scale).item()}
-    of_network = of_bicubic
-    if network is not None:
-        of_network = {"psnr_y": psnr_y(sr, hr, scale).item(), "ssim_y": ssim_y(sr, hr, scale).item()}
-    compared = {f"bicubic_{name}": value for name, value in of_bicubic.items()}
-    return {**of_network, **compared, "seconds": seconds, "megapixels": hr.shape[-2] * hr.shape[-1] / 1e6}
+    of_bicubic = figures(bicubic, hr, measures, scale)
+    images = {"LR": lr, BICUBIC: bicubic, "HR": hr}
+    for model in models:
+        started = time.perf_counter()
+        sr = bicubic if model.network is None else super_resolve(model.network, lr, hr, dtype)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds = time.perf_counter() - started
+        model.rows.append(
+            {"set": set_name, "condition": case.condition, "image": case.name}
+            | (of_bicubic if model.network is None else figures(sr, hr, measures, scale))
+            | {f"bicubic_{name}": value for name, value in of_bicubic.items()}
+            | {"seconds": seconds, "megapixels": hr.shape[-2] * hr.shape[-1] / 1e6}
+        )
+        images[model.name] = sr
+    return images
+
+
+def figures(sr: Tensor, hr: Tensor, measures: Sequence[NamedMeasure], border: int) -> dict[str, float]:
+    """Each metric of one image, without `border` px on each side."""
+    return {measure.name: measure(sr, hr, border).item() for measure in measures}
 
 
 @torch.inference_mode()
@@ -114,48 +189,26 @@ def super_resolve(network: SRNetwork, lr: Tensor, hr: Tensor, dtype: torch.dtype
         return sr.float()
 
 
-def summarize(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def summarize(results: Sequence[Row], metrics: Sequence[str]) -> list[Row]:
     """Means per set and condition, per set, and over all: one row each."""
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for result in results:
         groups[result["set"], result["condition"]].append(result)
     for name in dict.fromkeys(result["set"] for result in results):
         groups[name, "mean"] = [result for result in results if result["set"] == name]
-    groups["all", "mean"] = results
-    figures = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "seconds", "megapixels")
+    groups["all", "mean"] = list(results)
+    averaged = [*metrics, *(f"bicubic_{name}" for name in metrics), "seconds", "megapixels"]
     return [
         {"set": name, "condition": condition, "cases": len(group)}
-        | {figure: sum(result[figure] for result in group) / len(group) for figure in figures}
+        | {figure: sum(result[figure] for result in group) / len(group) for figure in averaged}
         for (name, condition), group in groups.items()
     ]
 
 
-def show(cfg: DictConfig, network: SRNetwork | None, summary: list[dict[str, Any]]) -> None:
-    """Print the means as one table, bicubic beside the model."""
-    parameters = 0 if network is None else sum(p.numel() for p in network.parameters())
-    truth = " (a teacher: reads the truth as well)" if network is not None and network.sees_hr else ""
-    title = f"{cfg.model}: x{cfg.scale}, {parameters / 1e6:.2f} M parameters{truth}"
-    caption = "PSNR-Y and gain in dB; ms per image"
-    table = Table(
-        title=title, caption=caption, box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False
-    )  # must fit 80 columns
-    for column in ("set", "condition"):
-        table.add_column(column, no_wrap=True)
-    for column in ("PSNR-Y", "bicubic", "gain", "SSIM-Y", "bicubic", "ms"):
-        table.add_column(column, justify="right", no_wrap=True)
-    sets = {row["set"] for row in summary} - {"all"}
-    for row in summary:
-        if row["set"] == "all" and len(sets) == 1:
-            continue
-        table.add_row(
-            row["set"],
-            row["condition"],
-            f"{row['psnr_y']:.2f}",
-            f"{row['bicubic_psnr_y']:.2f}",
-            f"{row['psnr_y'] - row['bicubic_psnr_y']:+.2f}",
-            f"{row['ssim_y']:.4f}",
-            f"{row['bicubic_ssim_y']:.4f}",
-            f"{row['seconds'] * 1000:.0f}",
-            style="bold" if row["condition"] == "mean" else None,
-        )
-    Console().print(table)
+def as_rows(reference: str, differences: Mapping[str, Sequence[Difference]]) -> list[Row]:
+    """Differences as they are written down: each with the model it is of, and the one it is from."""
+    return [
+        {"model": name, "from": reference, **difference.as_row()}
+        for name, found in differences.items()
+        for difference in found
+    ]

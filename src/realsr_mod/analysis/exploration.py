@@ -16,14 +16,14 @@ from rich.table import Table
 from realsr_mod.analysis.contents import load_contents
 from realsr_mod.analysis.embeddings import collect
 from realsr_mod.analysis.grid import DegradedImages
+from realsr_mod.analysis.models import named_models
 from realsr_mod.analysis.study import Study, study
 from realsr_mod.analysis.taps import default_taps, tap_paths
 from realsr_mod.networks.base import EMBEDDING, Estimator
 from realsr_mod.runtime.compose import instantiate
 from realsr_mod.runtime.devices import pick_device
 from realsr_mod.runtime.files import write_json
-from realsr_mod.weights.locate import finished_runs, locate
-from realsr_mod.weights.release import load_model, read_config
+from realsr_mod.weights.release import load_model
 
 NEEDS_EXTRA = "the explorer needs an extra: pip install 'realsr-mod[explore]'"
 
@@ -83,34 +83,6 @@ def study_models(cfg: DictConfig) -> list[Study]:
                 progress.advance(task)
             progress.update(task, description=name)
     return studies
-
-
-def named_models(model: Any) -> dict[str, str]:
-    """The models that `cfg.model` gives, each under a name of its own; null: the newest run."""
-    if OmegaConf.is_dict(model):
-        return {str(name): str(path) for name, path in model.items()}
-    if model is None:
-        runs = finished_runs()
-        if not runs:
-            raise FileNotFoundError("no trained model under runs/; give model= a run folder or an official checkpoint")
-        model = runs[0]
-    paths = [str(path) for path in model] if OmegaConf.is_list(model) else [str(model)]
-    names = [model_name(path) for path in paths]
-    named: dict[str, str] = {}
-    for name, path in zip(names, paths, strict=True):
-        unique = name if names.count(name) == 1 else f"{name} {Path(path).name}"
-        if unique in named:
-            raise ValueError(f"two models are called {unique!r}; name them: 'model={{first: {path}, second: …}}'")
-        named[unique] = path
-    return named
-
-
-def model_name(model: str) -> str:
-    """What a model is called where nobody has named it."""
-    location = locate(model)
-    if location.kind == "checkpoint":
-        return location.path.stem
-    return str(read_config(location).get("name", "model"))
 
 
 def chosen_taps(network: Estimator, taps: Any) -> tuple[str, ...]:

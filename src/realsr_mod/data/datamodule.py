@@ -34,7 +34,7 @@ from realsr_mod.data.split import split_by_name, without
 from realsr_mod.degradations.base import Degradation, Params, map_params, shape_of
 from realsr_mod.images.bounds import MAX_PIXELS
 from realsr_mod.images.find import find_images
-from realsr_mod.metrics import MIN_SIDE_PX
+from realsr_mod.images.luma import MIN_SIDE_PX
 from realsr_mod.runtime.processes import leave_signals_to_parent
 from realsr_mod.runtime.rng import derive_seed, step_generator
 

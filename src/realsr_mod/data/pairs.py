@@ -1,5 +1,6 @@
 """Which low-resolution file belongs to which high-resolution one, and whether the two fit."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,13 +14,13 @@ from realsr_mod.images.find import find_images
 _REMEDY = "HR and LR folders must hold the same images under the same names (the suffix may differ)"
 
 
-def find_pairs(hr_root: Path | str, lr_root: Path | str) -> list[ImagePair]:
-    """Match the images of two folders by their path inside the folder, without the suffix.
+def find_pairs(hr_root: Path | str, lr_root: Path | str, ending: re.Pattern[str] | None = None) -> list[ImagePair]:
+    """Match the images of two folders by their path inside the folder, without the suffix, and without `ending`.
 
     Raises ValueError naming the files if one has no partner or a name is not unique, FileNotFoundError if a folder
     is missing or empty.
     """
-    hr, lr = _by_name(hr_root), _by_name(lr_root)
+    hr, lr = _by_name(hr_root, ending), _by_name(lr_root, ending)
     alone = [f"{hr[name]}: no LR partner" for name in sorted(hr.keys() - lr.keys())]
     alone += [f"{lr[name]}: no HR partner" for name in sorted(lr.keys() - hr.keys())]
     if alone:
@@ -48,10 +49,11 @@ def check_pair_sizes(images: Sequence[ImagePair], sizes: Mapping[Path, tuple[int
         )
 
 
-def _by_name(root: Path | str) -> dict[str, Path]:
+def _by_name(root: Path | str, ending: re.Pattern[str] | None) -> dict[str, Path]:
     root = Path(root).expanduser()
     paths = find_images(root, rank_zero_warn)
     names = [path.relative_to(root).with_suffix("").as_posix() for path in paths]
+    names = [ending.sub("", name) for name in names] if ending else names
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ValueError(

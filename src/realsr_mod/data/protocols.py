@@ -4,6 +4,7 @@ Legend: images are (1, 3, H, W), RGB in [0, 1].
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,3 +171,49 @@ class Paired:
     def count(self, root: str | Path) -> int:
         """How many pairs there are."""
         return len(find_images(Path(root) / "HR"))
+
+
+class RealPairs(Paired):
+    """A published set of real pairs as the field measures them: crops of 128 px, four times as many px of truth.
+
+    The folder holds `HR` and `LR`, or `test_HR` and `test_LR`; names may tell the two apart by an ending (`_HR` and
+    `_LR4`, `_x4` and `_x1`).
+
+    Args:
+        scale: HR size over LR size, 4.
+        lr_side_px: of the LR images.
+        published_count: how many pairs the set has; fewer are measured too, and the condition says so.
+    """
+
+    def __init__(self, scale: int, lr_side_px: int, published_count: int) -> None:
+        super().__init__(scale)
+        if scale != 4:
+            raise ValueError(f"this set is ×4, the model is ×{scale}; take a model of ×4, or protocol=paired")
+        self.lr_side_px, self.published_count = lr_side_px, published_count
+
+    def cases(self, root: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Case]:
+        """The pairs under `root`, sorted by name. Raises ValueError for images that are no such crops."""
+        pairs = find_pairs(*self._folders(root), ending=_ENDING)
+        whole = len(pairs) == self.published_count
+        condition = "real pairs" if whole else f"{len(pairs)} of {self.published_count}"
+        for pair in pairs:
+            lr, hr = to_tensor(pair.lr, 1, max_pixels), to_tensor(pair.hr, 1, max_pixels)
+            side = self.lr_side_px
+            if tuple(lr.shape[-2:]) != (side, side) or tuple(hr.shape[-2:]) != (4 * side, 4 * side):
+                raise ValueError(
+                    f"{pair.name}: LR is {lr.shape[-2]}x{lr.shape[-1]} and HR {hr.shape[-2]}x{hr.shape[-1]}; the set's "
+                    f"crops are {side}x{side} and {4 * side}x{4 * side}. For whole photos take protocol=paired"
+                )
+            yield Case(condition, pair.name, lr, hr)
+
+    def count(self, root: str | Path) -> int:
+        """How many pairs there are."""
+        return len(find_images(self._folders(root)[0]))
+
+    def _folders(self, root: str | Path) -> tuple[Path, Path]:
+        root = Path(root).expanduser()
+        hr, lr = root / "test_HR", root / "test_LR"
+        return (hr, lr) if hr.is_dir() else (root / "HR", root / "LR")
+
+
+_ENDING = re.compile(r"_(HR|LR\d?|x\d)$")  # of the names of RealSR's and DRealSR's files

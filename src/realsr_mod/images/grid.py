@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from realsr_mod.images.luma import MIN_SIDE_PX, psnr_y
 from realsr_mod.images.tensors import to_uint8
-from realsr_mod.metrics import MIN_SIDE_PX, psnr_y
 
 CAPTION_PX = 18
 GAP_PX = 4

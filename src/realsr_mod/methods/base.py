@@ -2,7 +2,7 @@
 and the optional game against a discriminator."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -17,7 +17,8 @@ from realsr_mod.degradations.resize import resize
 from realsr_mod.losses.output_distillation import OutputDistillationLoss
 from realsr_mod.losses.perceptual import PerceptualLoss
 from realsr_mod.methods.adversarial import AdversarialGame
-from realsr_mod.metrics import PSNRY, SSIMY
+from realsr_mod.metrics.named import named_measures
+from realsr_mod.metrics.per_image import MeanPerImage
 from realsr_mod.networks.base import Estimator, SRNetwork
 from realsr_mod.weights.release import load_model
 from realsr_mod.weights.state import load_state
@@ -147,19 +148,28 @@ class RestorationModule(TrainingModule):
         network: what is trained.
         pixel_loss: distance of the restored image from the true one, L1 unless given (`PSNRLoss`: the highest PSNR
             where the degradation leaves much open).
+        metrics: what else is measured of validation images, by the names of `realsr_mod.metrics.named`.
         optimizer, training: see TrainingModule.
     """
 
     network: SRNetwork
 
     def __init__(
-        self, network: SRNetwork, optimizer: OptimizerFactory, *, pixel_loss: nn.Module | None = None, **training: Any
+        self,
+        network: SRNetwork,
+        optimizer: OptimizerFactory,
+        *,
+        pixel_loss: nn.Module | None = None,
+        metrics: Sequence[str] = (),
+        **training: Any,
     ) -> None:
         super().__init__(network, optimizer, **training)
         self.pixel_loss = pixel_loss or nn.L1Loss()
-        border = network.scale
-        self.psnr_y, self.ssim_y = PSNRY(border), SSIMY(border)
-        self.bicubic_psnr_y, self.bicubic_ssim_y = PSNRY(border), SSIMY(border)
+        names = ["psnr_y", "ssim_y", *metrics]
+        measures = {measure.name: measure for measure in named_measures(names)}
+        self.metrics_of_sr, self.metrics_of_bicubic = (
+            nn.ModuleDict({name: MeanPerImage(measures[name], network.scale) for name in names}) for _ in range(2)
+        )
 
     def predict_sr(self, batch: SRBatch) -> Tensor:
         """Super-resolve a batch as at test time: (B, 3, sH, sW), float32. Teachers see the truth, as always."""
@@ -170,17 +180,14 @@ class RestorationModule(TrainingModule):
         """Measure one batch; returns SR and bicubic images for whoever shows them."""
         sr = self.predict_sr(batch).clamp(0, 1)
         bicubic = resize(batch.lr, scale=self.network.scale).clamp(0, 1)
-        for metric, image in (
-            (self.psnr_y, sr),
-            (self.ssim_y, sr),
-            (self.bicubic_psnr_y, bicubic),
-            (self.bicubic_ssim_y, bicubic),
+        for prefix, image, metrics in (
+            ("val/", sr, self.metrics_of_sr),
+            ("val/bicubic_", bicubic, self.metrics_of_bicubic),
         ):
-            metric.update(image, batch.hr)
-        self.log("val/psnr_y", self.psnr_y, prog_bar=True, batch_size=len(batch))
-        self.log("val/bicubic_psnr_y", self.bicubic_psnr_y, prog_bar=True, batch_size=len(batch))
-        self.log("val/ssim_y", self.ssim_y, batch_size=len(batch))
-        self.log("val/bicubic_ssim_y", self.bicubic_ssim_y, batch_size=len(batch))
+            for name, metric in metrics.items():
+                assert isinstance(metric, MeanPerImage), "they were made above"
+                metric.update(image, batch.hr)
+                self.log(f"{prefix}{name}", metric, prog_bar=name == "psnr_y", batch_size=len(batch))
         return {"sr": sr, "bicubic": bicubic}
 
 

@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
+from realsr_mod.metrics.named import MetricName, metric_named
 from realsr_mod.runtime.files import read_json, write_json
 from realsr_mod.training.runs import FAILURE_NAME, RANKING_NAME, SWEEP_NAME, read_overrides, read_summary
 from realsr_mod.weights.locate import SUMMARY_NAME, skipping_damaged
@@ -15,8 +16,16 @@ from realsr_mod.weights.locate import SUMMARY_NAME, skipping_damaged
 _SHOWN = {"psnr_y", "ssim_y", "bicubic_psnr_y"}
 
 
+def _place(job: dict[str, Any], metric: MetricName) -> tuple[bool, float]:
+    """Where a job stands: those without the figure last, by their accuracy if they have one."""
+    if not isinstance(job.get(metric.name), float | int):
+        return True, -float(job.get("accuracy", 0))
+    value = float(job[metric.name])
+    return False, -value if metric.higher_is_better else value
+
+
 class Ranking(Callback):
-    """After a multirun, print its jobs by PSNR-Y (or accuracy), best first, and write them to `ranking.json` in the
+    """After a multirun, print its jobs by `rank_by` (or accuracy), best first, and write them to `ranking.json` in the
     sweep's folder.
 
     Reads the jobs' own summaries, so it works with every launcher. At the start it writes down what the sweep was asked
@@ -42,19 +51,27 @@ class Ranking(Callback):
             with skipping_damaged(run):
                 failures[" ".join(read_overrides(run))] = read_json(run / FAILURE_NAME)["error"]
         common = set.intersection(*(set(job["overrides"]) for job in jobs)) if len(jobs) > 1 else set()
-        jobs.sort(key=lambda job: -float(job["psnr_y"] if "psnr_y" in job else job["accuracy"]))
+        metric = metric_named(config.get("rank_by", "psnr_y"))
+        jobs.sort(key=lambda job: _place(job, metric))
         write_json(folder / RANKING_NAME, jobs)
         table = Table(title=f"{len(jobs)} jobs, best first")
         restores = any("psnr_y" in job for job in jobs)
-        for column in (*(("PSNR-Y (dB)", "over bicubic", "SSIM-Y") if restores else ("accuracy",)), "overrides"):
+        own_column = metric.name not in ("psnr_y", "ssim_y")
+        figures = ("PSNR-Y (dB)", "over bicubic", "SSIM-Y", *([metric.title] if own_column else []))
+        for column in (*(figures if restores else ("accuracy",)), "overrides"):
             table.add_column(column, justify="left" if column == "overrides" else "right")
         for job in jobs:
             own = " ".join(item for item in job["overrides"] if item not in common)
             if "psnr_y" in job:
                 gain = job["psnr_y"] - job["bicubic_psnr_y"]
-                table.add_row(f"{job['psnr_y']:.3f}", f"{gain:+.3f}", f"{job['ssim_y']:.4f}", own)
+                more = (
+                    [metric.shown(job[metric.name]) if isinstance(job.get(metric.name), float) else "–"]
+                    if own_column
+                    else []
+                )
+                table.add_row(f"{job['psnr_y']:.3f}", f"{gain:+.3f}", f"{job['ssim_y']:.4f}", *more, own)
             elif restores:  # one that classifies, among others that restore
-                table.add_row(f"accuracy {job['accuracy']:.3f}", "", "", own)
+                table.add_row(f"accuracy {job['accuracy']:.3f}", *[""] * (len(figures) - 1), own)
             else:
                 table.add_row(f"{job['accuracy']:.3f}", own)
         Console().print(table)

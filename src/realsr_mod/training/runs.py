@@ -5,7 +5,7 @@ finished, `model/` and `summary.json`.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,11 @@ def read_summary(run: Path) -> dict[str, Any]:
     if wrong:
         raise ValueError(f"{path}: {wrong[0]} is {summary[wrong[0]]!r:.60}; the run's record is damaged")
     return summary
+
+
+def ranked_figure(figures: Mapping[str, float], rank_by: str) -> float:
+    """What sweeps go by: the figure of that name, or the accuracy of what classifies."""
+    return figures[rank_by if rank_by in figures or "accuracy" not in figures else "accuracy"]
 
 
 def headline(summary: dict[str, Any]) -> str:

@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 
 import realsr_mod
 from realsr_mod.methods.base import TrainingModule
+from realsr_mod.metrics.named import METRICS, metric_named
 from realsr_mod.runtime.compose import instantiate
 from realsr_mod.runtime.config_errors import USER_ERRORS, explain
 from realsr_mod.runtime.devices import LIGHTNING_PRECISIONS, best_precision, describe
@@ -33,13 +34,12 @@ from realsr_mod.training.checkpointing import CheckedCheckpointIO, ConfigInCheck
 from realsr_mod.training.loggers import SavedMetrics
 from realsr_mod.training.prerequisites import resolve_prerequisites, trains_others_first
 from realsr_mod.training.resume import FIXED_WHEN_RESUMED, checkpoint_to_resume, goes_on_by_folder
-from realsr_mod.training.runs import FAILURE_NAME, headline, read_summary, remove_unused
+from realsr_mod.training.runs import FAILURE_NAME, headline, ranked_figure, read_summary, remove_unused
 from realsr_mod.weights.locate import SUMMARY_NAME
 from realsr_mod.weights.release import read_config, save_model
 from realsr_mod.weights.state import load_state
 
-# Whichever the method measures.
-FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "accuracy")
+FIGURES = (*METRICS, *(f"bicubic_{name}" for name in METRICS), "accuracy")  # whichever the method measures
 SHARES = ("degradation_share", "teacher_degradation_share")
 
 
@@ -80,7 +80,7 @@ def job_of_sweep(cfg: DictConfig, run: Path) -> float:
     if cfg.resume == "auto" and (run / SUMMARY_NAME).is_file():
         summary = read_summary(run)
         print(f"{_shown(run)} has finished: {headline(summary)}", flush=True)
-        return float(summary["psnr_y"] if "psnr_y" in summary else summary["accuracy"])
+        return float(ranked_figure(summary, cfg.rank_by))
     (run / FAILURE_NAME).unlink(missing_ok=True)
     try:
         return train(cfg, run)
@@ -91,7 +91,8 @@ def job_of_sweep(cfg: DictConfig, run: Path) -> float:
 
 
 def train(cfg: DictConfig, run: Path) -> float:
-    """Train what `cfg` describes in the folder `run`; returns the final PSNR-Y in dB or accuracy (for sweeps)."""
+    """Train what `cfg` describes in the folder `run`; returns the final `cfg.rank_by`, or accuracy (for sweeps)."""
+    check_rank_by(cfg)
     if trains_others_first(cfg, run):
         check_images(cfg)
     resolve_prerequisites(cfg, run, list(HydraConfig.get().overrides.task))
@@ -113,7 +114,15 @@ def train(cfg: DictConfig, run: Path) -> float:
     if trainer.is_global_zero:
         summary = release(cfg, run, module, trainer, metrics, other)
         show(summary, run)
-    return metrics["val/psnr_y" if "val/psnr_y" in metrics else "val/accuracy"]
+    return ranked_figure({name.removeprefix("val/"): value for name, value in metrics.items()}, cfg.rank_by)
+
+
+def check_rank_by(cfg: DictConfig) -> None:
+    """Raise a ValueError, before anything is trained, unless the figure that sweeps go by will be measured."""
+    metric_named(cfg.rank_by)
+    measured = ("psnr_y", "ssim_y", *cfg.method.get("metrics", [cfg.rank_by]))  # what classifies has no metrics
+    if cfg.rank_by not in measured:
+        raise ValueError(f"rank_by={cfg.rank_by} would not be measured; add it: method.metrics=[{cfg.rank_by}]")
 
 
 def check_images(cfg: DictConfig) -> None:
@@ -241,8 +250,13 @@ def show(summary: dict[str, Any], run: Path) -> None:
         table.add_column("validation photos")
         table.add_column("PSNR-Y (dB)", justify="right")
         table.add_column("SSIM-Y", justify="right")
-        table.add_row("bicubic", f"{summary['bicubic_psnr_y']:.2f}", f"{summary['bicubic_ssim_y']:.4f}")
-        table.add_row(summary["name"], f"{summary['psnr_y']:.2f}", f"{summary['ssim_y']:.4f}", style="bold")
+        more = [metric for metric in METRICS.values() if metric.name in summary][2:]
+        for metric in more:
+            table.add_column(metric.title, justify="right")
+        rest = [metric.shown(summary[f"bicubic_{metric.name}"]) for metric in more]
+        table.add_row("bicubic", f"{summary['bicubic_psnr_y']:.2f}", f"{summary['bicubic_ssim_y']:.4f}", *rest)
+        rest = [metric.shown(summary[metric.name]) for metric in more]
+        table.add_row(summary["name"], f"{summary['psnr_y']:.2f}", f"{summary['ssim_y']:.4f}", *rest, style="bold")
         console.print(table)
         if "degradation_share" in summary:
             console.print(f"degradation explains {summary['degradation_share']:.0%} of its representation's variance")

@@ -1,8 +1,83 @@
-"""What evaluate calls its sets, and where it writes."""
+"""What evaluate measures of one model and of several, what it calls its sets, and where it writes."""
 
+import json
+
+import numpy as np
+import pytest
+import torch
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
+from PIL import Image
 
-from realsr_mod.analysis.evaluation import output_file, set_names
+from realsr_mod.analysis.evaluation import evaluate, output_file, set_names
+from realsr_mod.metrics import psnr_y
+from realsr_mod.networks.rrdb import RRDBNet
+from realsr_mod.runtime.compose import compose
+from realsr_mod.weights.release import load_restorer, save_model
+
+
+@pytest.fixture
+def setting(tmp_path, monkeypatch):
+    """Three photos, two networks of ×2 and one of ×4, and a function that evaluates."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for name in "abc":
+        Image.fromarray(rng.integers(0, 256, (40, 48, 3), np.uint8)).save(tmp_path / "photos" / f"{name}.png")
+    for seed, (name, scale) in enumerate({"first": 2, "second": 2, "four": 4}.items()):
+        torch.manual_seed(seed)
+        config = {"scale": scale, "channels": 4, "num_blocks": 1, "growth": 2}
+        target = {"_target_": "realsr_mod.networks.rrdb.RRDBNet", **config}
+        save_model(RRDBNet(**config), tmp_path / name, target, {"name": name})
+    choices = OmegaConf.create({"runtime": {"choices": {"protocol": "bicubic"}, "output_dir": str(tmp_path)}})
+    monkeypatch.setattr(HydraConfig, "get", staticmethod(lambda: choices))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*overrides):
+        evaluate(
+            compose(
+                "evaluate", ["data.root=photos", "protocol=bicubic", "output=out.json", "precision=float32", *overrides]
+            )
+        )
+        return json.loads((tmp_path / "out.json").read_text())
+
+    return run
+
+
+def test_several_models_are_compared_on_the_same_cases(setting, tmp_path, capsys):
+    found = setting("model=[first,second,bicubic]", "page_images=1")
+    assert [content["model"] for content in found["models"]] == ["first", "second", "bicubic"]
+    values = [[row["psnr_y"] for row in content["images"]] for content in found["models"]]
+    assert values[2] == [row["bicubic_psnr_y"] for row in found["models"][0]["images"]]
+    difference = next(d for d in found["differences"] if (d["model"], d["metric"]) == ("second", "psnr_y"))
+    assert difference["from"] == "first"
+    assert difference["mean"] == pytest.approx(np.subtract(values[1], values[0]).mean())
+    assert difference["low"] <= difference["mean"] <= difference["high"]
+    shown = capsys.readouterr().out
+    assert all(
+        part in shown for part in ("first", "second", "95 % by paired bootstrap", "side by side: comparison.html")
+    )
+    assert len(list((tmp_path / "comparison_images").iterdir())) == 5  # LR, bicubic, HR, and of each network
+
+
+@torch.no_grad()
+def test_one_model_s_figures_are_its_image_s(setting, tmp_path):
+    found = setting("model=first", "metrics=[psnr_y]")
+    assert not (tmp_path / "comparison.html").exists()
+    assert found["sha256"]
+    assert found["images"][0].keys() == {
+        "set", "condition", "image", "psnr_y", "bicubic_psnr_y", "seconds", "megapixels"
+    }  # fmt: skip
+    from realsr_mod.data.protocols import FixedClassic
+
+    case = next(iter(FixedClassic(2, [{}]).cases("photos")))
+    assert found["images"][0]["psnr_y"] == pytest.approx(psnr_y(load_restorer("first")(case.lr), case.hr, 2).item())
+
+
+def test_models_of_several_scales_are_refused(setting):
+    with pytest.raises(ValueError, match=r"models of one scale can be compared.*first ×2, four ×4"):
+        setting("model=[first,four]")
+    with pytest.raises(ValueError, match=r"a\.png in photos: a 40x48 image is too small for NIQE"):
+        setting("model=first", "metrics=[niqe]")
 
 
 def test_sets_of_one_name_are_told_apart(tmp_path, monkeypatch):

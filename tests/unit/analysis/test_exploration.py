@@ -1,7 +1,8 @@
 import pytest
 from omegaconf import OmegaConf
 
-from realsr_mod.analysis.exploration import chosen_taps, named_models
+from realsr_mod.analysis.exploration import chosen_taps
+from realsr_mod.analysis.models import named_models
 from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.networks.srresnet import SRResNet
 from realsr_mod.weights.release import save_model

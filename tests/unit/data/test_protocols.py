@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 from scipy.ndimage import convolve
 
-from realsr_mod.data.protocols import Blur, FixedClassic, Gaussian8, Paired, Seeded
+from realsr_mod.data.protocols import Blur, FixedClassic, Gaussian8, Paired, RealPairs, Seeded
 from realsr_mod.degradations.resize import resize
 from realsr_mod.degradations.second_order import SecondOrder
 from realsr_mod.degrade import degrade
@@ -107,3 +107,22 @@ def test_pairs_of_another_scale_are_named(photos, tmp_path):
     assert [case.name for case in Paired(3).cases(tmp_path / "pairs")]
     with pytest.raises(ValueError, match=r"HR is 24x24; at scale=2 it must be 16x16"):
         list(Paired(2).cases(tmp_path / "pairs"))
+
+
+@pytest.mark.parametrize(
+    ("folders", "names"),
+    [(("HR", "LR"), ("Canon_001_LR4", "Canon_001_LR4")), (("test_HR", "test_LR"), ("DSC_1_x4", "DSC_1_x1"))],
+)
+def test_published_real_pairs(tmp_path, folders, names):
+    for folder, name, side in zip(folders, names, (512, 128), strict=True):
+        (tmp_path / folder).mkdir()
+        Image.new("RGB", (side, side)).save(tmp_path / folder / f"{name}.png")
+    protocol = RealPairs(4, lr_side_px=128, published_count=100)
+    (case,) = protocol.cases(tmp_path)
+    assert (case.condition, case.hr.shape[-1], protocol.count(tmp_path)) == ("1 of 100", 512, 1)
+    (case,) = RealPairs(4, lr_side_px=128, published_count=1).cases(tmp_path)
+    assert case.condition == "real pairs"
+    with pytest.raises(ValueError, match=r"crops are 32x32 and 128x128\. For whole photos take protocol=paired"):
+        list(RealPairs(4, lr_side_px=32, published_count=1).cases(tmp_path))
+    with pytest.raises(ValueError, match="this set is ×4, the model is ×2"):
+        RealPairs(2, lr_side_px=128, published_count=1)

@@ -174,6 +174,25 @@ def test_validation_stands_beside_bicubic(tmp_path):
     assert module.trainer.callback_metrics["val/psnr_y"].item() == pytest.approx(own, abs=1e-4)
 
 
+def test_other_metrics_are_measured_beside_bicubic_s_and_stay_out_of_checkpoints(tmp_path, monkeypatch):
+    from realsr_mod.metrics import niqe
+
+    monkeypatch.setattr(niqe, "BLOCK_PX", 8)
+    module, run = fit(tmp_path, steps=2, metrics=["niqe"])
+    run()
+    figures = module.trainer.callback_metrics
+    own = (
+        sum(
+            niqe.niqe(module.network(b.lr).detach().clamp(0, 1), 2).mean().item()
+            for b in map(Batches(2).__getitem__, (0, 1))
+        )
+        / 2
+    )
+    assert figures["val/niqe"].item() == pytest.approx(own, rel=1e-4)
+    assert figures["val/bicubic_niqe"].item() != pytest.approx(own, rel=1e-2)
+    assert all(key.startswith("network.") for key in module.state_dict())
+
+
 def test_the_distance_of_images_is_a_choice():
     module = Toy(Upsampler(), partial(torch.optim.SGD, lr=0.1), pixel_loss=nn.MSELoss())
     module.at_step, batch = {}, Batches(1)[0]

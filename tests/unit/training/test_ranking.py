@@ -7,13 +7,13 @@ from omegaconf import OmegaConf
 from realsr_mod.training.ranking import Ranking
 
 
-def rank(folder, capsys, **jobs):
+def rank(folder, capsys, rank_by="psnr_y", **jobs):
     """Let the sweep in `folder` end with these summaries; returns ranking.json and what was printed."""
     for name, summary in jobs.items():
         (folder / name / ".hydra").mkdir(parents=True)
         OmegaConf.save(OmegaConf.create(["seed=0", f"experiment={name}"]), folder / name / ".hydra" / "overrides.yaml")
         (folder / name / "summary.json").write_text(json.dumps(summary))
-    Ranking().on_multirun_end(OmegaConf.create({"hydra": {"sweep": {"dir": str(folder)}}}))
+    Ranking().on_multirun_end(OmegaConf.create({"hydra": {"sweep": {"dir": str(folder)}}, "rank_by": rank_by}))
     return json.loads((folder / "ranking.json").read_text()), capsys.readouterr().out
 
 
@@ -45,3 +45,11 @@ def test_a_damaged_job_is_named_and_the_others_are_ranked(tmp_path, capsys, capl
     assert [job["psnr_y"] for job in ranking] == [21.5]
     assert "1 jobs, best first" in shown
     assert sum("damaged and left out" in message for message in caplog.messages) == 10
+
+
+def test_another_figure_ranks_in_its_own_direction(tmp_path, capsys):
+    worse, better = psnr(29.0) | {"niqe": 9.25}, psnr(25.0) | {"niqe": 5.5}
+    ranking, shown = rank(tmp_path, capsys, rank_by="niqe", sharp=better, smooth=worse, without=psnr(30.0))
+    assert [job["overrides"][1] for job in ranking] == [f"experiment={name}" for name in ("sharp", "smooth", "without")]
+    assert shown.index("5.50") < shown.index("9.25")
+    assert "NIQE" in shown

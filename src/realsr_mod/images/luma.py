@@ -1,4 +1,4 @@
-"""PSNR and SSIM on luma as the super-resolution literature measures them.
+"""Luma, and PSNR and SSIM on it, as the super-resolution literature measures them.
 
 Both images are rounded to 8 bits, `border` pixels are cut on each side, and luma is ITU-R BT.601 (studio range).
 Images are RGB in [0, 1], (B, 3, H, W).
@@ -7,7 +7,6 @@ Images are RGB in [0, 1], (B, 3, H, W).
 import torch
 from kornia.metrics import ssim
 from torch import Tensor
-from torchmetrics import Metric
 
 from realsr_mod.degradations.noise import quantize
 
@@ -21,7 +20,7 @@ def rgb_to_y(x_B3HW: Tensor) -> Tensor:
     return ((x_B3HW * weights).sum(1, keepdim=True) + 16) / 255
 
 
-def _comparable_luma(sr_B3HW: Tensor, hr_B3HW: Tensor, border: int) -> tuple[Tensor, Tensor]:
+def comparable_luma(sr_B3HW: Tensor, hr_B3HW: Tensor, border: int) -> tuple[Tensor, Tensor]:
     if sr_B3HW.shape != hr_B3HW.shape:
         raise ValueError(f"images to compare differ in shape: {tuple(sr_B3HW.shape)} and {tuple(hr_B3HW.shape)}")
     h, w = hr_B3HW.shape[-2:]
@@ -37,55 +36,12 @@ def _comparable_luma(sr_B3HW: Tensor, hr_B3HW: Tensor, border: int) -> tuple[Ten
 
 def psnr_y(sr_B3HW: Tensor, hr_B3HW: Tensor, border: int) -> Tensor:
     """Peak signal-to-noise ratio on luma in dB, one value per image (B,), float64; at most 100, where equal."""
-    sr, hr = _comparable_luma(sr_B3HW, hr_B3HW, border)
+    sr, hr = comparable_luma(sr_B3HW, hr_B3HW, border)
     return -10 * torch.log10((sr - hr).square().mean(dim=(1, 2, 3)).clamp(min=1e-10))
 
 
 def ssim_y(sr_B3HW: Tensor, hr_B3HW: Tensor, border: int) -> Tensor:
     """Structural similarity on luma (11x11 Gaussian window, sigma 1.5), one value per image (B,), float64."""
-    sr, hr = _comparable_luma(sr_B3HW, hr_B3HW, border)
+    sr, hr = comparable_luma(sr_B3HW, hr_B3HW, border)
     # kornia's window is separable, several times faster than torchmetrics'; float32 is exact enough here.
     return ssim(sr.float(), hr.float(), MIN_SIDE_PX, padding="valid").mean(dim=(1, 2, 3)).double()
-
-
-class _MeanPerImage(Metric):
-    """The mean over images of a value per image, right over any number of processes."""
-
-    full_state_update = False
-    total: Tensor
-    count: Tensor
-
-    def __init__(self, border: int) -> None:
-        super().__init__()
-        self.border = border
-        self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("count", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-
-    def update(self, sr_B3HW: Tensor, hr_B3HW: Tensor) -> None:
-        values = self.measure(sr_B3HW, hr_B3HW)
-        self.total += values.sum()
-        self.count += values.numel()
-
-    def compute(self) -> Tensor:
-        return self.total / self.count
-
-    def measure(self, sr_B3HW: Tensor, hr_B3HW: Tensor) -> Tensor:
-        raise NotImplementedError
-
-
-class PSNRY(_MeanPerImage):
-    """Mean PSNR-Y over images, dB. `border` pixels are cut on each side."""
-
-    higher_is_better = True
-
-    def measure(self, sr_B3HW: Tensor, hr_B3HW: Tensor) -> Tensor:
-        return psnr_y(sr_B3HW, hr_B3HW, self.border)
-
-
-class SSIMY(_MeanPerImage):
-    """Mean SSIM-Y over images. `border` pixels are cut on each side."""
-
-    higher_is_better = True
-
-    def measure(self, sr_B3HW: Tensor, hr_B3HW: Tensor) -> Tensor:
-        return ssim_y(sr_B3HW, hr_B3HW, self.border)

@@ -1,0 +1,59 @@
+"""The models that `model=` gives to a command that compares some: one, a list, or a mapping from names."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from realsr_mod.networks.base import SRNetwork
+from realsr_mod.weights.locate import finished_runs, locate
+from realsr_mod.weights.release import read_config
+
+BICUBIC = "bicubic"  # stands for bicubic upscaling where a network could be
+
+Row = dict[str, Any]  # the figures of one image under one condition
+
+
+@dataclass
+class Judged:
+    """A model that is measured: what it is called, what was given, its network (None: bicubic), and its figures."""
+
+    name: str
+    given: str
+    network: SRNetwork | None
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def parameters(self) -> int:
+        return 0 if self.network is None else sum(p.numel() for p in self.network.parameters())
+
+
+def named_models(model: Any) -> dict[str, str]:
+    """The models that `cfg.model` gives, each under a name of its own; null: the newest run."""
+    if OmegaConf.is_dict(model):
+        return {str(name): str(path) for name, path in model.items()}
+    if model is None:
+        runs = finished_runs()
+        if not runs:
+            raise FileNotFoundError("no trained model under runs/; give model= a run folder or an official checkpoint")
+        model = runs[0]
+    paths = [str(path) for path in model] if OmegaConf.is_list(model) else [str(model)]
+    names = [model_name(path) for path in paths]
+    named: dict[str, str] = {}
+    for name, path in zip(names, paths, strict=True):
+        unique = name if names.count(name) == 1 else f"{name} {Path(path).name}"
+        if unique in named:
+            raise ValueError(f"two models are called {unique!r}; name them: 'model={{first: {path}, second: …}}'")
+        named[unique] = path
+    return named
+
+
+def model_name(model: str) -> str:
+    """What a model is called where nobody has named it."""
+    if model == BICUBIC:
+        return BICUBIC
+    location = locate(model)
+    if location.kind == "checkpoint":
+        return location.path.stem
+    return str(read_config(location).get("name", "model"))
