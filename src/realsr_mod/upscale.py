@@ -37,6 +37,8 @@ class Format(StrEnum):
     jpeg = "jpeg"
     webp = "webp"
     tiff = "tiff"
+    heic = "heic"
+    avif = "avif"
     bmp = "bmp"
 
 

@@ -17,6 +17,7 @@ from realsr_mod.images.depth import as_integers, stretched
 from realsr_mod.images.exif import exif_resolution
 from realsr_mod.images.formats import CMYK, ORIENTATION, PHOTOMETRIC, PILLOW_FORMATS, TIFF_STARTS, UNKNOWN_TO_PILLOW
 from realsr_mod.images.headers import JPEG_START, PNG_START, orientation_in, png_chunks, read_header
+from realsr_mod.images.heif import decode_avif, decode_heic, kind_of
 from realsr_mod.images.image import Metadata
 from realsr_mod.images.jpeg import jpeg_metadata
 from realsr_mod.images.pillow import pixels_of
@@ -48,6 +49,8 @@ def decode(content: bytes, name: str, max_pixels: int | None) -> Decoded:
         return _decode_png(content, prepared, name)
     if content.startswith(TIFF_STARTS):
         return _decode_tiff(content, prepared, name, max_pixels)
+    if kind := kind_of(content):
+        return _decode_heif(kind, content, name, max_pixels)
     if content.startswith(b"BM") and (fields := decode_bitfields(content)) is not None:
         return Decoded(fields, "bmp", bmp_metadata(content))
     image = Image.open(io.BytesIO(prepared), formats=PILLOW_FORMATS)
@@ -65,7 +68,9 @@ def decode(content: bytes, name: str, max_pixels: int | None) -> Decoded:
         header = read_header(io.BytesIO(content), max_pixels)
         assert header is not None, "a WebP"
         return Decoded(pixels, "webp", replace(webp_metadata(content), icc=icc), header[2], notes)
-    return Decoded(pixels, (image.format or "PNG").lower(), Metadata(icc=icc), 1, notes)
+    comment = image.info.get("comment")
+    metadata = Metadata(icc=icc, comment=comment if isinstance(comment, bytes) else None)
+    return Decoded(pixels, (image.format or "PNG").lower(), metadata, 1, notes)
 
 
 def _decode_png(content: bytes, prepared: bytes, name: str) -> Decoded:
@@ -108,6 +113,15 @@ def _transparent_color(content: bytes, color: int) -> np.ndarray | None:
             most = 2 ** content[24] - 1
             return np.array([value & most for value in struct.unpack(f">{count}H", file.read(2 * count))])
     return None
+
+
+def _decode_heif(kind: str, content: bytes, name: str, max_pixels: int | None) -> Decoded:
+    orientation = 1
+    if kind == "heic":
+        pixels, metadata, several = decode_heic(content, max_pixels)
+    else:
+        pixels, metadata, orientation, several = decode_avif(content, name, max_pixels)
+    return Decoded(pixels, kind, metadata, orientation, (FIRST_ALONE,) if several else ())
 
 
 def _decode_jpeg(image: Image.Image, content: bytes, name: str, max_pixels: int | None) -> Decoded:

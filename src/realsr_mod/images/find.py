@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from realsr_mod.images.formats import SUFFIXES
+from realsr_mod.images.formats import STARTS, SUFFIXES
 
 logger = logging.getLogger(__name__)
 
@@ -75,10 +75,22 @@ def _sort_in(path: Path, found: Found, refused: Callable[[OSError], None]) -> No
     except OSError as error:  # in a folder that can be listed, but not entered
         return refused(error)
     suffix = path.suffix.lower()
-    if suffix in SUFFIXES:
+    if suffix in SUFFIXES or (not suffix and _begins_as_an_image(path)):
         found.images.append(path)
     else:
         found.others[suffix] += 1
+
+
+def _begins_as_an_image(path: Path) -> bool:
+    """Whether a file without a suffix is an image all the same, as those from some phones and downloads are."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(12)
+    except OSError:
+        return False
+    if start.startswith(b"P"):
+        return len(start) > 2 and start[2:3].isspace() and start.startswith(STARTS)
+    return start.startswith(STARTS) or start[4:8] == b"ftyp"
 
 
 def find_images(root: Path | str, say: Callable[[str], object] = logger.warning) -> list[Path]:

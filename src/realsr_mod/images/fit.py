@@ -27,6 +27,8 @@ def fit_format(image: LoadedImage, file_format: str) -> LoadedImage:
     if pixels.dtype == np.uint16 and not holds.deep:
         pixels = to_8bit(pixels)
         notes.append(f"{file_format} holds no 16 bits: rounded to 8")
+    if pixels.dtype == np.uint16 and file_format == "heic":
+        notes.append("heic holds 10 bits: rounded")
     image = _fit_color(image, file_format, notes)
     image = _fit_descriptions(image, file_format, holds, notes)
     return _with_size(replace(image, pixels_HWC=pixels, format=file_format, notes=tuple(notes)))

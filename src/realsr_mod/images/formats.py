@@ -20,6 +20,16 @@ MIN_IS_WHITE, MIN_IS_BLACK, RGB, CMYK = 0, 1, 2, 5  # values of PHOTOMETRIC
 # WebP.
 COMPRESSIONS = (1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32809, 32946, 34676, 34677, 34925, 50000, 50001)
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"MM*\0", b"II\0*")  # the last two are wrong, but are read
+# How files of these kinds begin; HEIC and AVIF name their box at the fifth byte.
+STARTS = (
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff",
+    b"RIFF",
+    b"BM",
+    b"GIF8",
+    *TIFF_STARTS,
+    *(b"P%d" % n for n in range(1, 7)),
+)
 UNKNOWN_TO_PILLOW = b"MM\0+"  # it would take this BigTIFF for a common TIFF, and read other tags
 
 
@@ -48,6 +58,8 @@ FORMATS = {
     "jpeg": ImageFormat(".jpg", photoshop=True, comment=True, max_side=65500, max_exif=65527, max_xmp=65504),
     "webp": ImageFormat(".webp", alpha=True, resolution=False, max_side=16383),
     "tiff": ImageFormat(".tif", alpha=True, deep=True, photoshop=True),
+    "heic": ImageFormat(".heic", alpha=True, deep=True, resolution=False, color=True, max_side=16384),
+    "avif": ImageFormat(".avif", alpha=True, resolution=False, max_side=16384),
     "bmp": ImageFormat(".bmp", icc=False, exif=False, xmp=False, max_side=32767),
 }
 # Every suffix that is read, everywhere, and the format in which what was made of such a file is written.
@@ -61,8 +73,17 @@ SUFFIXES = {
     ".tif": "tiff",
     ".tiff": "tiff",
     ".bmp": "bmp",
+    ".dib": "bmp",
+    ".heic": "heic",
+    ".heif": "heic",
+    ".hif": "heic",
+    ".avif": "avif",
+    ".apng": "png",
+    ".gif": "png",  # which has all the colors that a network makes
     ".ppm": "png",
     ".pgm": "png",
+    ".pbm": "png",
+    ".pnm": "png",
 }
-PILLOW_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM")  # decoders that are used, and no others
-READABLE = "PNG, JPEG, WebP, TIFF, BMP or PPM"  # for people
+PILLOW_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM", "GIF")  # decoders that are used as they come
+READABLE = "PNG, JPEG, WebP, TIFF, BMP, HEIC, AVIF, GIF or PPM"  # for people

@@ -19,6 +19,7 @@ from realsr_mod.images.bounds import (
 )
 from realsr_mod.images.directories import check_exif, check_tiff, orientation_of
 from realsr_mod.images.formats import TIFF_STARTS
+from realsr_mod.images.gif import STARTS, gif_header
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8\xff"
@@ -35,7 +36,7 @@ _LONGEST_PPM_HEADER = 65_536
 
 
 def read_header(file: IO[bytes], max_pixels: int | None) -> tuple[int, int, int] | None:
-    """Width and height as stored, and EXIF's orientation, of a PNG, WebP, TIFF or BMP; of others None, but bounded.
+    """Width and height as stored, and EXIF's orientation, of a PNG, WebP, TIFF, BMP or GIF; others are bounded: None.
 
     Raises BoundError for what asks for too much, ValueError for damage.
     """
@@ -47,6 +48,8 @@ def read_header(file: IO[bytes], max_pixels: int | None) -> tuple[int, int, int]
         return _webp_header(file)
     if start.startswith(TIFF_STARTS):
         return check_tiff(file, max_pixels)[:3]
+    if start.startswith(STARTS):
+        return *gif_header(file)[:2], 1
     if start.startswith(b"BM"):
         return _bmp_header(file)
     if start.startswith(JPEG_START):

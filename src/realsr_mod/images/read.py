@@ -33,6 +33,7 @@ from realsr_mod.images.decode import Decoded, decode, from_pillow
 from realsr_mod.images.exif import upright_exif
 from realsr_mod.images.formats import FORMATS, ORIENTATION, PILLOW_FORMATS, READABLE, TIFF_STARTS, UNKNOWN_TO_PILLOW
 from realsr_mod.images.headers import read_header
+from realsr_mod.images.heif import heif_size, kind_of
 from realsr_mod.images.image import ImageReadError, LoadedImage, Metadata
 from realsr_mod.images.pillow import without_pixel_limit
 from realsr_mod.images.tiff import UnsupportedTiffError, upright
@@ -101,9 +102,12 @@ def _header(path: Path, max_pixels: int | None, decode: Decode) -> tuple[int, in
             raise ImageReadError(path, "the file is empty; copy it again")
         found = read_header(file, max_pixels)
         file.seek(0)
-        start = file.read(4)
+        head = file.read(256)
+        start = head[:4]
     if found and start not in TIFF_STARTS:
         return found
+    if found is None and kind_of(head):
+        return *heif_size(path.read_bytes(), max_pixels), 1
     try:
         if start == UNKNOWN_TO_PILLOW:
             raise UnidentifiedImageError

@@ -105,7 +105,7 @@ def decode_tiff(content: bytes, check_size: Callable[[int, int], None] = lambda 
         pixels = np.concatenate([65535 - pixels[:, :, :1], pixels[:, :, 1:]], axis=2)
     has_alpha = pixels.shape[2] > colors and extra[:1] != [_UNSPECIFIED]
     pixels = pixels[:, :, : colors + has_alpha]
-    return _straight(pixels) if extra[:1] == [_ASSOCIATED_ALPHA] else pixels
+    return straight_alpha(pixels) if extra[:1] == [_ASSOCIATED_ALPHA] else pixels
 
 
 def _by_opencv(content: bytes) -> np.ndarray:
@@ -143,7 +143,7 @@ def _check_inflated_size(page: tifffile.TiffPage) -> None:
             inflated(page, data, expected)
 
 
-def _straight(pixels: np.ndarray) -> np.ndarray:
+def straight_alpha(pixels: np.ndarray) -> np.ndarray:
     """Colors that were stored multiplied by their alpha, divided by it."""
     colors, alpha = pixels[:, :, :-1], pixels[:, :, -1:]
     if pixels.dtype == np.uint16:

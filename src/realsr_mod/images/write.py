@@ -12,6 +12,7 @@ from PIL import Image
 
 from realsr_mod.images.chunks import color_chunks, photo_chunks
 from realsr_mod.images.exif import HEADER
+from realsr_mod.images.heif import AVIF_QUALITY, write_heic
 from realsr_mod.images.image import LoadedImage
 from realsr_mod.images.jpeg import photo_segments, with_density
 from realsr_mod.images.png import write_png
@@ -21,6 +22,7 @@ from realsr_mod.runtime.files import atomic_write
 
 JPEG_QUALITY = 95
 WEBP_QUALITY = 95
+_AVIF = {"quality": AVIF_QUALITY, "subsampling": "4:4:4"}
 
 
 def write_image(path: str | Path, image: LoadedImage) -> None:
@@ -40,9 +42,11 @@ def encode_image(file: IO[bytes], image: LoadedImage) -> None:
         write_tiff(file, image.pixels_HWC, image)
     elif image.format == "jpeg":
         _write_jpeg(file, image)
+    elif image.format == "heic":
+        write_heic(file, image)
     else:
         extra: dict[str, Any] = {}
-        if image.format == "webp":
+        if image.format in ("webp", "avif"):
             extra = {
                 "quality": WEBP_QUALITY,
                 "icc_profile": image.icc,
