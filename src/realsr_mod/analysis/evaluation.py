@@ -17,8 +17,10 @@ from realsr_mod.analysis.comparison import Difference, paired_differences
 from realsr_mod.analysis.comparison_page import ComparisonPage
 from realsr_mod.analysis.evaluation_table import show_comparison, show_one
 from realsr_mod.analysis.models import BICUBIC, Judged, Row, named_models
-from realsr_mod.data.protocols import Case
+from realsr_mod.data.checks import list_some
+from realsr_mod.data.protocols import Case, OnBad
 from realsr_mod.degradations.resize import resize
+from realsr_mod.images.find import image_folder
 from realsr_mod.metrics.named import NamedMeasure, named_measures
 from realsr_mod.networks.base import SRNetwork
 from realsr_mod.runtime.compose import instantiate
@@ -43,8 +45,8 @@ def evaluate(cfg: DictConfig) -> float:
     output = output_file(cfg)
     several = len(models) > 1
     page = ComparisonPage(output.parent, cfg.page_images) if (several if cfg.page == "auto" else cfg.page) else None
-    measure_all(cfg, models, measures, device, dtype, page)
-    around = circumstances(cfg, precision, device)
+    skipped = measure_all(cfg, models, measures, device, dtype, page)
+    around = circumstances(cfg, precision, device) | ({"skipped": skipped} if skipped else {})
     names = [measure.name for measure in measures]
     summaries = {model.name: summarize(model.rows, names) for model in models}
     contents = [
@@ -57,6 +59,8 @@ def evaluate(cfg: DictConfig) -> float:
     else:
         show_one(models[0], measures, summaries[models[0].name], cfg.scale)
         write_json(output, contents[0])
+    if skipped:
+        print(f"{len(skipped)} images are left out of these figures:{list_some(skipped.values())}")
     print(f"written to {output}")
     if page is not None:
         print(f"side by side: {page.write(models, measures, summaries, differences)}")
@@ -86,26 +90,37 @@ def measure_all(
     device: torch.device,
     dtype: torch.dtype,
     page: ComparisonPage | None,
-) -> None:
-    """Fill in the rows of every model, case by case, and draw the page's images on the way."""
+) -> dict[str, str]:
+    """Fill in the rows of every model, case by case, and draw the page's images on the way.
+
+    A bad image is left out; returned are the reasons by path. Raises ValueError if no image is left.
+    """
     protocol = instantiate(cfg.protocol)
     roots = list(cfg.data.root) if OmegaConf.is_list(cfg.data.root) else [cfg.data.root]
     total = sum(protocol.count(root) for root in roots)
-    cases = all_cases(protocol, roots, int(cfg.data.max_megapixels * 1e6))
+    skipped: dict[str, str] = {}
+    cases = all_cases(protocol, roots, int(cfg.data.max_megapixels * 1e6), skipped.setdefault)
     for number, (name, root, case) in enumerate(cases):
         shown = page is not None and page.shows(number, total)
+        done = [len(model.rows) for model in models]
         try:
             images = measure(models, name, case, measures, device, dtype)
         except ValueError as error:
-            raise ValueError(f"{case.name} in {root}: {error}") from error
+            skipped.setdefault(f"{case.name} in {root}", f"{case.name} in {root}: {error}")
+            for model, length in zip(models, done, strict=True):
+                del model.rows[length:]
+            continue
         if page is not None and shown:
             page.add(name, case, images, {model.name: model.rows[-1] for model in models})
+    if not models[0].rows:
+        raise ValueError(next(iter(skipped.values()), "there is nothing to measure in these folders"))
+    return skipped
 
 
-def all_cases(protocol: Any, roots: Sequence[str], max_pixels: int) -> Iterator[tuple[str, str, Case]]:
+def all_cases(protocol: Any, roots: Sequence[str], max_pixels: int, on_bad: OnBad) -> Iterator[tuple[str, str, Case]]:
     """The cases of every folder under its name, with a bar for each folder."""
     for name, root in zip(set_names(roots), roots, strict=True):
-        for case in track(protocol.cases(root, max_pixels), description=name, total=protocol.count(root)):
+        for case in track(protocol.cases(root, max_pixels, on_bad), description=name, total=protocol.count(root)):
             yield name, root, case
 
 
@@ -119,7 +134,7 @@ def output_file(cfg: DictConfig) -> Path:
 
 def set_names(roots: Sequence[str]) -> list[str]:
     """What each folder is called in tables: its name, with as many parents as tell it from the others."""
-    paths = [Path(os.path.abspath(Path(root).expanduser())) for root in roots]  # links keep their names
+    paths = [Path(os.path.abspath(image_folder(root))) for root in roots]  # links keep their names
     names = []
     for path in paths:
         tails = ["/".join(path.parts[-depth:]) for depth in range(1, len(path.parts) + 1)]

@@ -19,6 +19,7 @@ from realsr_mod.analysis.grid import DegradedImages
 from realsr_mod.analysis.models import named_models
 from realsr_mod.analysis.study import Study, study
 from realsr_mod.analysis.taps import default_taps, tap_paths
+from realsr_mod.data.checks import list_some
 from realsr_mod.networks.base import EMBEDDING, Estimator
 from realsr_mod.runtime.compose import instantiate
 from realsr_mod.runtime.devices import pick_device
@@ -47,6 +48,7 @@ def explore(cfg: DictConfig) -> Path:
     settings = {
         "photos": Path(cfg.data.root).name if cfg.data.root else "embedded",
         "contents": len(studies[0].images.contents),
+        **({"photos left out": len(skipped)} if (skipped := studies[0].images.contents.skipped) else {}),
         "crop": f"{cfg.data.crop_px} px",
         "feature maps": cfg.pool,
         "seed": cfg.seed,
@@ -64,6 +66,8 @@ def study_models(cfg: DictConfig) -> list[Study]:
     networks = {name: load_model(path, device) for name, path in named_models(cfg.model).items()}
     taps = {name: chosen_taps(network, cfg.taps) for name, network in networks.items()}
     contents = load_contents(cfg.data.root, cfg.data.crop_px, cfg.data.count, int(cfg.data.max_megapixels * 1e6))
+    if contents.skipped:
+        print(f"{len(contents.skipped)} photos are left out:{list_some(contents.skipped.values())}")
     grid = instantiate(cfg.conditions)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     images: dict[int, DegradedImages] = {}

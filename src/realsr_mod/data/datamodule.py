@@ -33,7 +33,7 @@ from realsr_mod.data.sampler import StepBatchSampler, StepLoader
 from realsr_mod.data.split import split_by_name, without
 from realsr_mod.degradations.base import Degradation, Params, map_params, shape_of
 from realsr_mod.images.bounds import MAX_PIXELS
-from realsr_mod.images.find import find_images
+from realsr_mod.images.find import find_images, image_folder
 from realsr_mod.images.luma import MIN_SIDE_PX
 from realsr_mod.runtime.processes import leave_signals_to_parent
 from realsr_mod.runtime.rng import derive_seed, step_generator
@@ -294,7 +294,7 @@ class FolderDataModule(SRDataModule):
         return split_by_name(images, self.val_count)
 
     def _files_in(self, root: str) -> list[ImageFile]:
-        folder = Path(root).expanduser()
+        folder = image_folder(root)
         good = self.check(find_images(folder, rank_zero_warn), self.min_side_px)
         return [ImageFile(path.relative_to(folder).as_posix(), path) for path in good]
 

@@ -9,7 +9,7 @@ from pytorch_lightning.utilities import rank_zero_warn
 
 from realsr_mod.data.checks import list_some
 from realsr_mod.data.patches import ImagePair
-from realsr_mod.images.find import find_images
+from realsr_mod.images.find import find_images, image_folder
 
 _REMEDY = "HR and LR folders must hold the same images under the same names (the suffix may differ)"
 
@@ -50,7 +50,7 @@ def check_pair_sizes(images: Sequence[ImagePair], sizes: Mapping[Path, tuple[int
 
 
 def _by_name(root: Path | str, ending: re.Pattern[str] | None) -> dict[str, Path]:
-    root = Path(root).expanduser()
+    root = image_folder(root)
     paths = find_images(root, rank_zero_warn)
     names = [path.relative_to(root).with_suffix("").as_posix() for path in paths]
     names = [ending.sub("", name) for name in names] if ending else names

@@ -5,7 +5,7 @@ Legend: images are (1, 3, H, W), RGB in [0, 1].
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from realsr_mod.data.pairs import find_pairs
 from realsr_mod.degradations.base import Degradation, shape_of
 from realsr_mod.degradations.classic import Bicubic, ClassicDegradation
 from realsr_mod.images.bounds import MAX_PIXELS
-from realsr_mod.images.find import find_images
+from realsr_mod.images.find import find_images, image_folder
 from realsr_mod.images.tensors import to_tensor
 from realsr_mod.runtime.rng import image_generator
 
@@ -30,6 +30,23 @@ class Case:
     name: str
     lr: Tensor
     hr: Tensor
+
+
+OnBad = Callable[[str, str], object]  # is told an image's path and why it is left out
+
+
+def raise_it(path: str, reason: str) -> None:
+    """What is done about a bad image unless the caller wants otherwise."""
+    raise ValueError(reason)
+
+
+def _read(path: Path, multiple: int, max_pixels: int, on_bad: OnBad) -> Tensor | None:
+    """An image, or None for one that cannot be read or is too small, which `on_bad` is told."""
+    try:
+        return to_tensor(path, multiple, max_pixels)
+    except (ValueError, OSError) as error:
+        on_bad(str(path), str(error))
+        return None
 
 
 @dataclass
@@ -70,10 +87,12 @@ class FixedClassic:
         self.kernel_size = kernel_size
         self.conditions = [(Blur(**blur), noise) for blur in blurs for noise in noise_sigmas_255]
 
-    def cases(self, root: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Case]:
+    def cases(self, root: str | Path, max_pixels: int = MAX_PIXELS, on_bad: OnBad = raise_it) -> Iterator[Case]:
         """The cases of the images under the folder `root`, image by image."""
         for index, path in enumerate(find_images(root)):
-            hr = to_tensor(path, self.scale, max_pixels)
+            hr = _read(path, self.scale, max_pixels, on_bad)
+            if hr is None:
+                continue
             for blur, noise in self.conditions:
                 name = str(blur) + (f", noise {noise:g}" if noise else "")
                 yield Case(name, path.name, self.degrade(hr, blur, noise, index), hr)
@@ -135,12 +154,14 @@ class Seeded:
     def __init__(self, scale: int, degradation: Degradation, seeds: Sequence[int] = (0,)) -> None:
         self.scale, self.degradation, self.seeds = scale, degradation, list(seeds)
 
-    def cases(self, root: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Case]:
+    def cases(self, root: str | Path, max_pixels: int = MAX_PIXELS, on_bad: OnBad = raise_it) -> Iterator[Case]:
         """The cases of the images under the folder `root`, image by image."""
         for path in find_images(root):
-            image = to_tensor(path, self.scale, max_pixels)
+            image = _read(path, self.scale, max_pixels, on_bad)
+            if image is None:
+                continue
             hr = self.degradation.target(image)
-            name = path.relative_to(Path(root).expanduser()).as_posix()
+            name = path.relative_to(image_folder(root)).as_posix()
             for seed in self.seeds:
                 params = self.degradation.sample(shape_of(image), image_generator(seed, name))
                 yield Case(f"seed {seed}", name, self.degradation(image, params), hr)
@@ -156,21 +177,25 @@ class Paired:
     def __init__(self, scale: int) -> None:
         self.scale = scale
 
-    def cases(self, root: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Case]:
+    def cases(self, root: str | Path, max_pixels: int = MAX_PIXELS, on_bad: OnBad = raise_it) -> Iterator[Case]:
         """The pairs under `root`, sorted by name."""
-        for pair in find_pairs(Path(root) / "HR", Path(root) / "LR"):
-            lr, hr = to_tensor(pair.lr, 1, max_pixels), to_tensor(pair.hr, 1, max_pixels)
+        for pair in find_pairs(image_folder(root) / "HR", image_folder(root) / "LR"):
+            lr, hr = _read(pair.lr, 1, max_pixels, on_bad), _read(pair.hr, 1, max_pixels, on_bad)
+            if lr is None or hr is None:
+                continue
             expected = tuple(side * self.scale for side in lr.shape[-2:])
             if tuple(hr.shape[-2:]) != expected:
-                raise ValueError(
+                on_bad(
+                    str(pair.hr),
                     f"{pair.hr}: HR is {hr.shape[-2]}x{hr.shape[-1]}; at scale={self.scale} it must be "
-                    f"{expected[0]}x{expected[1]}. Check the model's scale, or that both folders hold the same images"
+                    f"{expected[0]}x{expected[1]}. Check the model's scale, or that both folders hold the same images",
                 )
+                continue
             yield Case("pairs", pair.name, lr, hr)
 
     def count(self, root: str | Path) -> int:
         """How many pairs there are."""
-        return len(find_images(Path(root) / "HR"))
+        return len(find_images(image_folder(root) / "HR"))
 
 
 class RealPairs(Paired):
@@ -191,19 +216,23 @@ class RealPairs(Paired):
             raise ValueError(f"this set is ×4, the model is ×{scale}; take a model of ×4, or protocol=paired")
         self.lr_side_px, self.published_count = lr_side_px, published_count
 
-    def cases(self, root: str | Path, max_pixels: int = MAX_PIXELS) -> Iterator[Case]:
+    def cases(self, root: str | Path, max_pixels: int = MAX_PIXELS, on_bad: OnBad = raise_it) -> Iterator[Case]:
         """The pairs under `root`, sorted by name. Raises ValueError for images that are no such crops."""
         pairs = find_pairs(*self._folders(root), ending=_ENDING)
         whole = len(pairs) == self.published_count
         condition = "real pairs" if whole else f"{len(pairs)} of {self.published_count}"
         for pair in pairs:
-            lr, hr = to_tensor(pair.lr, 1, max_pixels), to_tensor(pair.hr, 1, max_pixels)
+            lr, hr = _read(pair.lr, 1, max_pixels, on_bad), _read(pair.hr, 1, max_pixels, on_bad)
+            if lr is None or hr is None:
+                continue
             side = self.lr_side_px
             if tuple(lr.shape[-2:]) != (side, side) or tuple(hr.shape[-2:]) != (4 * side, 4 * side):
-                raise ValueError(
+                on_bad(
+                    str(pair.hr),
                     f"{pair.name}: LR is {lr.shape[-2]}x{lr.shape[-1]} and HR {hr.shape[-2]}x{hr.shape[-1]}; the set's "
-                    f"crops are {side}x{side} and {4 * side}x{4 * side}. For whole photos take protocol=paired"
+                    f"crops are {side}x{side} and {4 * side}x{4 * side}. For whole photos take protocol=paired",
                 )
+                continue
             yield Case(condition, pair.name, lr, hr)
 
     def count(self, root: str | Path) -> int:
@@ -211,7 +240,7 @@ class RealPairs(Paired):
         return len(find_images(self._folders(root)[0]))
 
     def _folders(self, root: str | Path) -> tuple[Path, Path]:
-        root = Path(root).expanduser()
+        root = image_folder(root)
         hr, lr = root / "test_HR", root / "test_LR"
         return (hr, lr) if hr.is_dir() else (root / "HR", root / "LR")
 

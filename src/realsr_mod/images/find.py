@@ -93,6 +93,18 @@ def _begins_as_an_image(path: Path) -> bool:
     return start.startswith(STARTS) or start[4:8] == b"ftyp"
 
 
+def image_folder(root: object) -> Path:
+    """The folder that somebody has named, `~` being their own; raises ValueError for what names none."""
+    if not isinstance(root, str | Path) or not str(root):
+        what = "several" if isinstance(root, list | tuple) else "none" if root is None else f"{root!r}"
+        raise ValueError(f"expected the path of one folder of photos, got {what}; give it as data.root=path/to/photos")
+    try:
+        return Path(root).expanduser()
+    except RuntimeError as error:
+        user = str(root).split("/")[0]
+        raise ValueError(f"there is no user of the name in {root}; a folder called {user} is ./{user}") from error
+
+
 def find_images(root: Path | str, say: Callable[[str], object] = logger.warning) -> list[Path]:
     """All image files in `root` and the folders inside it, sorted by path; suffixes in any case.
 
@@ -101,7 +113,7 @@ def find_images(root: Path | str, say: Callable[[str], object] = logger.warning)
 
     Raises FileNotFoundError if there is no such folder or no image in it.
     """
-    root = Path(root).expanduser()
+    root = image_folder(root)
     if not root.is_dir():
         kind = "is a file, not a folder" if root.exists() else "does not exist"
         raise FileNotFoundError(f"image folder {root} {kind}; give the path of a folder of photos (data.root=...)")

@@ -49,7 +49,8 @@ def run_command(
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and the message is ours
     try:
         if "LOCAL_RANK" not in os.environ:
-            sys.argv[1:] = prepare([readable(argument) for argument in sys.argv[1:]])
+            is_sweep = not {"-m", "--multirun"}.isdisjoint(sys.argv)
+            sys.argv[1:] = prepare([readable(argument, is_sweep) for argument in sys.argv[1:]])
         OmegaConf.register_new_resolver("new_folder", new_folder, use_cache=True, replace=True)
         hydra.main(config_path=str(CONF_DIR), config_name=config_name, **main_options())(task)()
     except USER_ERRORS as error:

@@ -1,19 +1,44 @@
 """Command-line arguments as Hydra reads them."""
 
+import re
+
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+# Keys whose values are text whatever they look like: names and folders of people's own.
+_TEXT = re.compile(r"(?:.*[._])?(?:root|name|output)")
+_NOT_TEXT = re.compile(r"[+-]?(?:\d[\d_]*)?\.?\d*(?:e[+-]?\d+)?|[+-]?(?:inf|nan)|true|false", re.IGNORECASE)
 
-def readable(argument: str) -> str:
-    """`KEY=VALUE` with VALUE in quotes where Hydra's grammar has no place for it: a path with brackets or umlauts."""
+
+def readable(argument: str, is_sweep: bool = False) -> str:
+    """`KEY=VALUE` with VALUE in quotes where Hydra would not take it as the text that it is.
+
+    So are a path with brackets or umlauts, which its grammar has no place for, and a folder or name that looks like a
+    number. In a sweep each of `KEY=A,B` is quoted by itself; elsewhere a comma belongs to the path.
+    """
     key, _, value = argument.partition("=")
-    if not is_override(argument) or value.startswith(("[", "{")):
+    if not is_override(argument) or not value or value.startswith(("[", "{", "'", '"')):
         return argument
+    parts = value.split(",") if is_sweep else [value]
+    is_text = _TEXT.fullmatch(key.lstrip("+")) is not None
+    if is_text and not is_sweep and "," in value and not value.endswith(")"):
+        return f"{key}={in_quotes(value)}"
+    if is_text and any(_NOT_TEXT.fullmatch(part) for part in parts):
+        return f"{key}={','.join(in_quotes(part) if _NOT_TEXT.fullmatch(part) else part for part in parts)}"
     try:
         OverridesParser.create().parse_override(argument)
     except HydraException:
-        return f"{key}={in_quotes(value)}"
+        return f"{key}={','.join(part if _is_plain(part) else in_quotes(part) for part in parts)}"
     return argument
+
+
+def _is_plain(value: str) -> bool:
+    """Whether Hydra reads a value without quotes."""
+    try:
+        OverridesParser.create().parse_override(f"key={value}")
+    except HydraException:
+        return False
+    return True
 
 
 def in_quotes(value: str) -> str:

@@ -58,5 +58,5 @@ def _train(cfg: DictConfig) -> Path:
     trainer.fit(module, data)
     folder = Path(tempfile.mkdtemp(prefix="realsr_mod_"))
     network: Any = OmegaConf.to_container(cfg.network, resolve=True)
-    save_model(module.network, folder, network, {"name": cfg.name})
+    save_model(module.network, folder, network, {"name": str(cfg.name)})
     return folder

@@ -206,11 +206,11 @@ def release(
     """
     resolved: Any = OmegaConf.to_container(cfg, resolve=True)
     degradation = resolved["degradation"] if trainer.datamodule.degradation is not None else None  # None: real pairs
-    info = {"name": cfg.name, "method": resolved["method"]["_target_"], "degradation": degradation}
+    info = {"name": str(cfg.name), "method": resolved["method"]["_target_"], "degradation": degradation}
     seconds = next(callback for callback in trainer.callbacks if isinstance(callback, Timer)).time_elapsed()
     model = save_model(module.network, run / "model", resolved["network"], info)
     summary = {
-        "name": cfg.name,
+        "name": str(cfg.name),
         **{name: metrics[f"val/{name}"] for name in (*FIGURES, *SHARES) if f"val/{name}" in metrics},
         "steps": trainer.global_step,
         "seconds": round(seconds, 1),  # of all its processes, if it was resumed

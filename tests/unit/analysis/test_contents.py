@@ -36,3 +36,16 @@ def test_many_photos_give_their_centers_evenly_spread(folder):
 def test_too_few_photos_are_named(folder):
     with pytest.raises(ValueError, match="1 of 4 photos hold 64x64 pixels"):
         load_contents(folder, crop_px=64)
+
+
+def test_bad_photos_are_left_out_and_named(folder):
+    (folder / "a.png").write_bytes(b"no image")
+    sound = (folder / "3.png").read_bytes()
+    (folder / "b.png").write_bytes(sound[: len(sound) // 2])  # its header is sound
+    contents = load_contents(folder, crop_px=32, count=9)
+    assert contents.names == ["0.png (1)", "0.png (2)", "1.png", "3.png (1)", "3.png (2)", "3.png (3)"]
+    assert sorted(contents.skipped) == [str(folder / "a.png"), str(folder / "b.png")]
+    for name in ("0.png", "1.png", "3.png"):
+        (folder / name).unlink()
+    with pytest.raises(ValueError, match=r"at least 2 must\n  .*a.png: not a PNG"):
+        load_contents(folder, crop_px=32)

@@ -94,3 +94,28 @@ def test_the_output_is_ready_before_anything_is_measured(tmp_path):
     output = output_file(OmegaConf.create({"output": str(tmp_path / "new" / "figures.json")}))
     assert output == tmp_path / "new" / "figures.json"
     assert output.parent.is_dir()
+
+
+def with_bad_images(folder) -> None:
+    (folder / "bad.png").write_bytes(b"no image")
+    Image.new("RGB", (2, 2)).save(folder / "tiny.png")
+    Image.new("RGB", (9, 9)).save(folder / "small.png")
+
+
+def test_bad_images_cost_themselves_alone(setting, tmp_path, capsys):
+    with_bad_images(tmp_path / "photos")
+    found = setting("model=[first,second]", "metrics=[psnr_y]")
+    for content in found["models"]:
+        assert [row["image"] for row in content["images"]] == ["a.png", "b.png", "c.png"]
+    assert len(found["skipped"]) == 3
+    said = capsys.readouterr().out
+    assert "3 images are left out of these figures:" in said
+    assert "bad.png: not a PNG" in said
+
+
+def test_nothing_but_bad_images_is_an_error_that_names_the_first(setting, tmp_path):
+    for path in (tmp_path / "photos").iterdir():
+        path.unlink()
+    with_bad_images(tmp_path / "photos")
+    with pytest.raises(ValueError, match="bad.png: not a PNG"):
+        setting("model=bicubic", "scale=2")

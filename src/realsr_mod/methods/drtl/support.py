@@ -5,7 +5,6 @@ Legend: H and W the high-resolution size, s the scale.
 
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from realsr_mod.data.checks import list_some
 from realsr_mod.data.datamodule import SRDataModule
 from realsr_mod.data.pairs import check_pair_sizes, find_pairs
 from realsr_mod.data.patches import ImageFile, ImagePair, ImageStore
+from realsr_mod.images.find import image_folder
 from realsr_mod.images.rgb import read_rgb
 from realsr_mod.metrics import MIN_SIDE_PX
 
@@ -52,7 +52,7 @@ class SupportDataModule(SRDataModule):
         super().__init__(degradation=None, **common)
         if not 0 < held_out < 1:
             raise ValueError(f"data.held_out must be between 0 and 1, got {held_out}")
-        self.root, self.registration, self.max_shift_px = Path(root).expanduser(), registration, max_shift_px
+        self.root, self.registration, self.max_shift_px = image_folder(root), registration, max_shift_px
         self.match_colors, self.held_out = match_colors, held_out
         self._parts: dict[str, Pair] = {}  # by the names of the photos that stand for them
 

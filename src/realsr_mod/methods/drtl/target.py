@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from realsr_mod.images.find import find_images
+from realsr_mod.images.find import find_images, image_folder
 from realsr_mod.images.tensors import to_tensor
 from realsr_mod.methods.drtl.network import RelationNetwork, relation_weights, target_embedding
 from realsr_mod.weights.release import load_model
@@ -13,7 +13,7 @@ from realsr_mod.weights.release import load_model
 
 def camera_images(folder: str | Path) -> Iterator[Tensor]:
     """The LR images of a folder of pairs (those in its folder LR), or of any folder: (3, H, W) in [0, 1]."""
-    folder = Path(folder).expanduser()
+    folder = image_folder(folder)
     images = folder / "LR" if (folder / "LR").is_dir() else folder
     return (to_tensor(path, 1)[0] for path in find_images(images))
 
