@@ -76,7 +76,7 @@ def degrade(
     from realsr_mod.inference.plan import plan
 
     with user_errors():
-        jobs = plan(photos, output, say=lambda line: console.print(line, markup=False, highlight=False))
+        jobs = plan(photos, output, say=say, formats=("png",))
         recipe = prepare(degradation, scale, seed, params, int(max_megapixels * 1e6))
     failures = run(jobs, recipe, save_params)
     if failures:
@@ -84,6 +84,11 @@ def degrade(
         for source, reason in failures.items():
             console.print(f"  {escape(str(source))}: {escape(reason)}")
         raise typer.Exit(1)
+
+
+def say(line: str) -> None:
+    """Print a line as it is."""
+    console.print(line, markup=False, highlight=False)
 
 
 def prepare(

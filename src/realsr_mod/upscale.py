@@ -104,16 +104,30 @@ ListOption = Annotated[
 
 @app.command()
 def upscale(
-    photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.", metavar="PHOTO|FOLDER…")],
-    output: Annotated[Path, option("Folder for the results.", "--output", "-o")] = Path("upscaled"),
+    photos: Annotated[
+        list[Path] | None, typer.Argument(help="Photos, or folders of photos.", metavar="PHOTO|FOLDER…")
+    ] = None,
+    input_: Annotated[list[Path] | None, option("Another way to give them.", "--input", "-i")] = None,
+    output: Annotated[
+        Path, option("Folder for the results; for one photo also the very file.", "--output", "-o")
+    ] = Path("upscaled"),
     model: Annotated[
         str | None,
-        option("Name (see --list), run or model folder, official checkpoint; newest: the newest trained run."),
+        option(
+            "Name (see --list), run or model folder, official checkpoint; newest: the newest trained run.",
+            "--model",
+            "--model_name",
+            "-n",
+        ),
     ] = None,
     blur: Annotated[float | None, option("Degree of blur to undo. Default: estimated.", min=0, max=1)] = None,
     noise: Annotated[float | None, option("Degree of noise to remove. Default: estimated.", min=0, max=1)] = None,
-    outscale: Annotated[float | None, option("How much larger. Default: the model's own scale.")] = None,
-    tile: Annotated[str, option("Side of a tile in pixels, 0 for none, auto for what fits in memory.")] = "auto",
+    outscale: Annotated[
+        float | None, option("How much larger. Default: the model's own scale.", "--outscale", "-s")
+    ] = None,
+    tile: Annotated[
+        str, option("Side of a tile in pixels, 0 for none, auto for what fits in memory.", "--tile", "-t")
+    ] = "auto",
     overlap: Annotated[int, option("Context around each tile in pixels.", min=0)] = 24,
     device: Annotated[str, option("auto, cpu, cuda, cuda:1, mps …")] = "auto",
     precision: Annotated[
@@ -124,6 +138,7 @@ def upscale(
     ] = EngineName.auto,
     file_format: Annotated[Format, option("auto keeps each photo's own.", "--format")] = Format.auto,
     compare: Annotated[bool, option("Also write NAME_compare.png: before, after.", "--compare")] = False,
+    suffix: Annotated[str, option("Ending of the results' names: photo_SUFFIX.png.")] = "",
     overwrite: Annotated[bool, option("Make results anew that exist already.", "--overwrite")] = False,
     max_megapixels: Annotated[float, option("Refuse larger photos: they may be bombs.", min=0)] = 100,
     trust: TrustOption = None,
@@ -136,7 +151,11 @@ def upscale(
     handler = RichHandler(console=console, show_time=False, show_path=False)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(message)s")
     with user_errors():
-        jobs = plan(photos, output, compare, say)
+        if not (given := [*(photos or []), *(input_ or [])]):
+            raise ValueError("no photo is given; give the paths of photos, or of folders of photos")
+        if set(suffix) & set("/\\"):
+            raise ValueError(f"--suffix {suffix!r} must be a part of a name, without slashes")
+        jobs = plan(given, output, compare, say, suffix)
         upscaler = load(
             model, device=device, precision=precision.value, tile=tile, overlap=overlap, engine=engine.value
         )
@@ -208,12 +227,28 @@ def run_with_progress(
             name, count = "estimating its degradation", f"{done}/{total}"
             progress.update(tiles, description=name, completed=done, total=total, count=count)
 
-        for outcome in run_jobs(jobs, lambda image, on_tile: enlarge(image, on_estimate, on_tile), settings, on_tile):
-            outcomes.append(outcome)
-            done = max(progress.tasks[images].completed, len(outcomes))  # the next may be under way
-            progress.update(images, completed=done, count=f"{len(outcomes)}/{len(jobs)}")
-            progress.console.print(describe(outcome))
+        try:
+            for outcome in run_jobs(jobs, lambda image, tick: enlarge(image, on_estimate, tick), settings, on_tile):
+                outcomes.append(outcome)
+                done = max(progress.tasks[images].completed, len(outcomes))  # the next may be under way
+                progress.update(images, completed=done, count=f"{len(outcomes)}/{len(jobs)}")
+                progress.console.print(describe(outcome))
+        except KeyboardInterrupt:
+            progress.stop()
+            say(interrupted(outcomes, jobs))
+            raise typer.Exit(130) from None
     return outcomes
+
+
+def interrupted(outcomes: "list[Outcome]", jobs: "list[Job]") -> str:
+    """What is done and what is not, when somebody stops."""
+    failed = sum(bool(outcome.failure) for outcome in outcomes)
+    left = jobs[len(outcomes) :]
+    done = f"stopped: {len(outcomes) - failed} of {len(jobs)} photos are done" + (
+        f", {failed} failed" if failed else ""
+    )
+    names = ", ".join(str(job.source) for job in left[:3]) + (" …" if len(left) > 3 else "")
+    return f"{done}; not done: {len(left)} ({names}). The same command goes on with these"
 
 
 def describe(outcome: "Outcome") -> str:

@@ -85,5 +85,6 @@ SUFFIXES = {
     ".pbm": "png",
     ".pnm": "png",
 }
+NOT_WRITTEN = (".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".apng")
 PILLOW_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM", "GIF")  # decoders that are used as they come
 READABLE = "PNG, JPEG, WebP, TIFF, BMP, HEIC, AVIF, GIF or PPM"  # for people

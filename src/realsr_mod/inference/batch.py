@@ -67,12 +67,16 @@ def run_jobs(
     waiting: deque[tuple[Future[Outcome], int]] = deque()  # outcomes to come, and the bytes of each result
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         ahead = [reader.submit(_prepare, job, photos, settings) for job in jobs[:1]]
-        for number, job in enumerate(jobs):
-            opened = ahead.pop()
-            ahead += [reader.submit(_prepare, job, photos, settings) for job in jobs[number + 1 : number + 2]]
-            waiting.append(_go_on(job, opened, photos, enlarge, partial(on_tile, number), writer))
-            while waiting and (waiting[0][0].done() or sum(nbytes for _, nbytes in waiting) > WAITING_BYTES):
-                yield waiting.popleft()[0].result()
+        try:
+            for number, job in enumerate(jobs):
+                opened = ahead.pop()
+                ahead += [reader.submit(_prepare, job, photos, settings) for job in jobs[number + 1 : number + 2]]
+                waiting.append(_go_on(job, opened, photos, enlarge, partial(on_tile, number), writer))
+                while waiting and (waiting[0][0].done() or sum(nbytes for _, nbytes in waiting) > WAITING_BYTES):
+                    yield waiting.popleft()[0].result()
+        except KeyboardInterrupt:
+            yield from (outcome.result() for outcome, _ in waiting)  # what is enlarged is written, and said
+            raise
         yield from (outcome.result() for outcome, _ in waiting)
 
 
@@ -103,6 +107,7 @@ def _failed(job: Job, error: Exception) -> Outcome:
 
 def _prepare(job: Job, photos: Collection[FileId], settings: Settings) -> Opened | Outcome:
     """Read a job's image, unless its result is there already."""
+    settings = replace(settings, file_format=job.format_of_result(settings.file_format))
     likely_format = SUFFIXES.get(job.source.suffix.lower(), "png")
     likely = job.result(likely_format if settings.file_format == "auto" else settings.file_format)
     check_name(likely)

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from realsr_mod.images.image import LoadedImage
 from realsr_mod.images.rgb import to_rgb
@@ -23,8 +24,26 @@ def same_size_previews(
 
 
 def before_after(before: LoadedImage, after: LoadedImage) -> LoadedImage:
-    """One image: before on the left, after on the right."""
+    """One image: before on the left, after on the right, each under a label with its size."""
     left, right = same_size_previews(before, after)
-    gap = np.full((left.shape[0], GAP_PX, 3), 255, np.uint8)
     icc = after.icc if after.pixels_HWC.shape[2] > 2 else None
-    return LoadedImage(np.concatenate([left, gap, right], axis=1), icc=icc)
+    gap = np.full((left.shape[0], GAP_PX, 3), 255, np.uint8)
+    both = np.concatenate([left, gap, right], axis=1)
+    labels = _labels(both.shape[1], left.shape[1] + GAP_PX, _label("before", before), _label("after", after))
+    return LoadedImage(np.concatenate([labels, both]), icc=icc)
+
+
+def _label(what: str, image: LoadedImage) -> str:
+    height, width = image.pixels_HWC.shape[:2]
+    return f"{what}  {width} × {height}"
+
+
+def _labels(width: int, middle: int, left: str, right: str) -> np.ndarray:
+    """A white strip with a label over each image; without the sizes where they do not fit."""
+    size = max(11, min(28, middle // 14))
+    strip = Image.new("RGB", (width, size + size // 2), "white")
+    draw, font = ImageDraw.Draw(strip), ImageFont.load_default(size)
+    for text, start in ((left, 0), (right, middle)):
+        fits = draw.textlength(text, font) <= middle - GAP_PX
+        draw.text((start + 2, size // 8), text if fits else text.split()[0], fill="black", font=font)
+    return np.asarray(strip)

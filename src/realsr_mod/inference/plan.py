@@ -1,17 +1,19 @@
 """Which images there are, and where the result of each goes, so that none takes another's place."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from realsr_mod.images.find import search
-from realsr_mod.images.formats import FORMATS, SUFFIXES
+from realsr_mod.images.formats import FORMATS, NOT_WRITTEN, SUFFIXES
 
 Say = Callable[[str], object]
 FileId = tuple[int, int]  # device and inode: the same file under whatever name
 
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # of whose two slashes a path keeps one
 LONGEST_NAME = 255  # bytes, of a file on all common systems
 
 
@@ -20,13 +22,21 @@ class Job:
     """One image and the path of its result, to which the format's suffix is added.
 
     `name` is its path inside the folder that was given, with its suffix: the same whatever other images there are.
+    `file` is the very file that was asked for, if its name was given.
     """
 
     source: Path
     stem: Path
     name: Path
+    file: Path | None = None
+
+    def format_of_result(self, wanted: str) -> str:
+        """`wanted`, or where that is `auto` the format that the named file's suffix says, if there is one."""
+        return SUFFIXES[self.file.suffix.lower()] if self.file is not None and wanted == "auto" else wanted
 
     def result(self, file_format: str) -> Path:
+        if self.file is not None and SUFFIXES[self.file.suffix.lower()] == file_format:
+            return self.file
         return self.stem.with_name(self.stem.name + FORMATS[file_format].suffix)
 
     @property
@@ -35,19 +45,35 @@ class Job:
         return stem.with_name(stem.name + FORMATS["png"].suffix)
 
 
-def plan(photos: Sequence[Path], output: Path, compare: bool = False, say: Say = lambda line: None) -> list[Job]:
+def plan(
+    photos: Sequence[Path],
+    output: Path,
+    compare: bool = False,
+    say: Say = lambda line: None,
+    suffix: str = "",
+    formats: Collection[str] = tuple(FORMATS),
+) -> list[Job]:
     """Find the images and give each a name of its own under `output`; folders keep their inner structure.
+
+    Where `output` is named as an image file is, it is the result of the one image there is.
 
     An image that is given twice is done once. Images of one name in several folders go to folders of those names.
 
     Args:
         compare: whether each result gets a comparison beside it, whose name must be free too.
         say: is told in a line each what a folder holds that is left out.
+        suffix: is added to every result's name after `_`.
+        formats: in which results are written.
 
     Raises:
         FileNotFoundError: a folder without images. A missing file is a job that will fail, so that others are done.
-        ValueError: `output` is a file, or two images would have one result.
+        ValueError: `output` is a file, a photo is a URL, or two images would have one result.
     """
+    for photo in photos:
+        if _URL.match(str(photo)) and not photo.exists():
+            raise ValueError(f"{photo} is a URL, and nothing is downloaded here; save the photo, and give its path")
+    if output.suffix.lower() in SUFFIXES and not output.is_dir():
+        return [_one_file(photos, output, formats)]
     if output.is_file():
         raise ValueError(f"{output} is a file; give -o a folder")
     found: dict[Path, tuple[Path, Path, str]] = {}  # real place of a file to source, name, and its folder's name
@@ -61,13 +87,29 @@ def plan(photos: Sequence[Path], output: Path, compare: bool = False, say: Say =
             # a link to an image is one of its own, an image seen through a link to its folder is not
             found.setdefault(Path(os.path.realpath(source.parent), source.name), (source, name, folder_name))
     # a.jpg and a.png would both become a.png: each keeps its whole name. Where that is not enough, its folder's too.
+    ending = f"_{suffix}" if suffix else ""
     choices = [
-        (name.with_suffix(""), name, folder_name / name.with_suffix(""), folder_name / name)
+        tuple(
+            stem.with_name(stem.name + ending)
+            for stem in (name.with_suffix(""), name, folder_name / name.with_suffix(""), folder_name / name)
+        )
         for _, name, folder_name in found.values()
     ]
     sources = [source for source, _, _ in found.values()]
     stems = _unlike(sources, choices, compare)
     return [Job(source, output / stem, name) for stem, (source, name, _) in zip(stems, found.values(), strict=True)]
+
+
+def _one_file(photos: Sequence[Path], output: Path, formats: Collection[str]) -> Job:
+    """The job whose result is a file of a name that was given."""
+    suffix = output.suffix.lower()
+    if SUFFIXES[suffix] not in formats or suffix in NOT_WRITTEN:
+        names = ", ".join(FORMATS[name].suffix for name in formats)
+        raise ValueError(f"{output}: no {suffix} is written here; choose one of {names}, or give -o a folder")
+    if len(photos) != 1 or photos[0].is_dir():
+        many = "a folder" if len(photos) == 1 else f"{len(photos)} photos"
+        raise ValueError(f"{output} is named as one photo is, and there is {many}; give -o a folder")
+    return Job(photos[0], output.with_suffix(""), Path(photos[0].name), output)
 
 
 def _unlike(sources: Sequence[Path], choices: Sequence[Sequence[Path]], compare: bool) -> list[Path]:

@@ -1,9 +1,16 @@
 """Where the results of many images go."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from realsr_mod.images.image import LoadedImage
+from realsr_mod.images.read import read_image
+from realsr_mod.inference.batch import Settings, run_jobs
+from realsr_mod.inference.compare import before_after
 from realsr_mod.inference.plan import plan
 
 
@@ -80,3 +87,55 @@ def test_only_an_output_inside_the_folder_is_no_input(make):
     assert planned("photos", output="photos/out") == {"photos/p.jpg": "p"}
     assert planned("photos/out", output="photos/out") == {"photos/out/p.jpg": "p"}
     assert planned("photos", output=".") == {"photos/p.jpg": "p", "photos/out/p.jpg": "out/p"}
+
+
+@pytest.mark.parametrize("name", ["better.png", "better.jpeg", "deep/better.TIF", "b.heif"])
+def test_one_photo_may_name_the_very_file_of_its_result(name, tmp_path):
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "a.bmp")
+    jobs = plan([tmp_path / "a.bmp"], tmp_path / name)
+    (outcome,) = run_jobs(jobs, lambda image, on_tile: image, Settings(), lambda *_: None)
+    assert (outcome.failure, outcome.path) == ("", tmp_path / name)
+    assert read_image(tmp_path / name).pixels_HWC.shape == (8, 8, 3)
+    (again,) = run_jobs(jobs, lambda image, on_tile: image, Settings(), lambda *_: None)
+    assert again.kept
+
+
+def test_a_result_that_its_named_format_cannot_hold_lies_beside_it(tmp_path):
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "a.png")
+    jobs = plan([tmp_path / "a.png"], tmp_path / "b.webp")
+    wide = lambda image, on_tile: replace(image, pixels_HWC=np.zeros((1, 16400, 3), np.uint8))
+    (outcome,) = run_jobs(jobs, wide, Settings(), lambda *_: None)
+    assert outcome.path == tmp_path / "b.png"
+    assert "webp holds sides up to 16383" in outcome.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("photos", "output", "said"),
+    [
+        (["a.jpg", "b.jpg"], "better.png", "named as one photo is, and there is 2 photos; give -o a folder"),
+        (["d"], "better.png", "named as one photo is, and there is a folder"),
+        (["a.jpg"], "better.gif", "no .gif is written here; choose one of .png, .jpg"),
+        (["https://example.org/a.jpg"], "out", "is a URL, and nothing is downloaded here"),
+        (["s3://bucket/a.jpg"], "out", "is a URL"),
+    ],
+)
+def test_what_cannot_be_planned_is_said(make, photos, output, said):
+    make("a.jpg", "b.jpg", "d/a.jpg")
+    with pytest.raises(ValueError, match=said):
+        plan([Path(photo) for photo in photos], Path(output))
+
+
+def test_a_suffix_is_added_to_every_name(make):
+    make("d/a.jpg", "d/a.png", "d/b.jpg")
+    jobs = plan([Path("d")], Path("out"), suffix="out")
+    assert [job.stem.name for job in jobs] == ["a.jpg_out", "a.png_out", "b_out"]
+
+
+def test_a_comparison_is_labeled():
+    small, large = (LoadedImage(np.zeros((side, 2 * side, 3), np.uint8)) for side in (60, 240))
+    compared = before_after(small, large).pixels_HWC
+    strip = compared[:-240]
+    assert compared.shape[1] == 2 * 480 + 8
+    for half in (strip[:, :480], strip[:, 488:]):
+        assert (half < 128).any(), "letters"
+    assert (strip[:, 480:488] > 200).all()
