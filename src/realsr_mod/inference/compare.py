@@ -35,7 +35,7 @@ def before_after(before: LoadedImage, after: LoadedImage) -> LoadedImage:
 
 def _label(what: str, image: LoadedImage) -> str:
     height, width = image.pixels_HWC.shape[:2]
-    return f"{what}  {width} × {height}"
+    return f"{what}  {width}x{height}"  # the font at hand has no ×
 
 
 def _labels(width: int, middle: int, left: str, right: str) -> np.ndarray:
