@@ -117,5 +117,5 @@ def test_nothing_but_bad_images_is_an_error_that_names_the_first(setting, tmp_pa
     for path in (tmp_path / "photos").iterdir():
         path.unlink()
     with_bad_images(tmp_path / "photos")
-    with pytest.raises(ValueError, match="bad.png: not a PNG"):
+    with pytest.raises(ValueError, match=r"bad.png: not a PNG"):
         setting("model=bicubic", "scale=2")
