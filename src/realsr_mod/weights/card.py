@@ -79,7 +79,7 @@ def render_card(entry: Entry) -> str:
 
 
 def _figures(entry: Entry) -> str:
-    """The measured rows as a table; the mean of a single condition would say the same again."""
+    """The measured rows as a table; the mean of a single condition would say the same again, many draws are one row."""
     head = [
         "| protocol | set | condition | PSNR-Y | bicubic | gain | SSIM-Y | bicubic |",
         "|---|---|---|" + "---:|" * 5,
@@ -89,9 +89,13 @@ def _figures(entry: Entry) -> str:
         conditions = [r for r in entry.measured if (r["protocol"], r["set"]) == (row["protocol"], row["set"])]
         if row["condition"] == "mean" and len(conditions) == 2:
             continue
+        seeds = [r for r in conditions if r["condition"].startswith("seed ")]
+        if row in seeds and len(seeds) > 1:
+            continue
+        condition = f"{len(seeds)} draws" if row["condition"] == "mean" and seeds else row["condition"]
         psnr, bicubic = row["psnr_y"], row["bicubic_psnr_y"]
         lines.append(
-            f"| {row['protocol']} | {row['set']} | {row['condition']} | {psnr:.2f} | {bicubic:.2f} "
+            f"| {row['protocol']} | {row['set']} | {condition} | {psnr:.2f} | {bicubic:.2f} "
             f"| {psnr - bicubic:+.2f} | {row['ssim_y']:.4f} | {row['bicubic_ssim_y']:.4f} |"
         )
     return "\n".join([*head, *lines] if lines else ["Not yet."])

@@ -189,6 +189,20 @@ def test_figures_are_those_of_these_weights_and_replace_older_ones(made, tmp_pat
     assert "2.00 s per megapixel of the result (abacus, 32-true)" in card
 
 
+def test_many_draws_are_one_row_of_a_card(made, tmp_path, monkeypatch):
+    monkeypatch.setattr(catalog, "ZOO_DIR", tmp_path / "zoo")
+    add(made[0] / "student", "x", **TEXTS)
+    path = evaluation(tmp_path / "a.json", catalog.read_entry("x").sha256, 27.0)
+    content = json.loads(path.read_text())
+    first, mean, _ = content["summary"]
+    content["summary"] = [first | {"condition": "seed 0"}, first | {"condition": "seed 1", "psnr_y": 28.0}, mean]
+    path.write_text(json.dumps(content))
+    measured("x", [path])
+    card = (catalog.read_entry("x").folder / CARD_NAME).read_text()
+    assert "| iso | set5 | 2 draws | 27.00 |" in card
+    assert "seed" not in card.split("## Measured")[1].split("## What")[0]
+
+
 @pytest.mark.parametrize("name", catalog.zoo_names())
 def test_the_zoo_that_ships(name):
     entry = catalog.read_entry(name)
