@@ -5,6 +5,7 @@
     python -m realsr_mod.zoo graphs NAME
     python -m realsr_mod.evaluate model=NAME data.root=[Set5,Set14] protocol=gaussian8 output=gaussian8.json
     python -m realsr_mod.zoo measured NAME gaussian8.json
+    python -m realsr_mod.zoo range NAME PHOTOS
 
 `add` and `measured` end by writing the card (README.md, images.jpg) anew. `measured` without files does only that,
 after somebody has changed a text in config.json.
@@ -12,6 +13,7 @@ after somebody has changed a text in config.json.
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +26,7 @@ from realsr_mod.runtime.files import read_json, write_json
 from realsr_mod.training.runs import read_overrides, read_summary
 from realsr_mod.weights import catalog, realesrgan
 from realsr_mod.weights.catalog import CONFIG_NAME, read_entry
+from realsr_mod.weights.graphs import read_graphs, write_info
 from realsr_mod.weights.locate import SUMMARY_NAME
 
 FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "seconds", "megapixels")
@@ -123,6 +126,32 @@ def measured(
         config["zoo"]["measured"] = kept + rows
     write_json(entry.folder / CONFIG_NAME, config)
     write_card(name)
+
+
+@app.command(name="range")
+def known_range(
+    name: Annotated[str, typer.Argument(help="A name of the zoo.")],
+    photos: Annotated[Path, typer.Argument(help="Folder of photos as it was trained on.")],
+) -> None:
+    """Measure which embeddings a network knows, and write it into the zoo; trainings do this by themselves."""
+    from realsr_mod.data.datamodule import FolderDataModule
+    from realsr_mod.training.known_range import measured_range
+    from realsr_mod.weights.card import shown_degradation
+    from realsr_mod.weights.release import load_restorer
+
+    entry, network = read_entry(name), load_restorer(name)
+    config = json.loads((entry.folder / CONFIG_NAME).read_text())
+    datamodule = FolderDataModule(
+        str(photos), shown_degradation(config["degradation"]), val_count=1, scale=network.scale
+    )
+    datamodule.setup()
+    found = measured_range(network, datamodule)
+    if found is None:
+        raise ValueError(f"{name}: this network has no embedding, so there is nothing to measure")
+    write_json(entry.folder / CONFIG_NAME, config | {"embedding_range": found.described()})
+    if (graphs := read_graphs(entry.folder)) is not None:
+        write_info(entry.folder, replace(graphs.info, embedding_range=found.described()))
+    console.print(f"{name}: {network.embedding_dim} entries, written to {entry.folder / CONFIG_NAME}")
 
 
 def measured_rows(path: Path, sha256: str) -> list[dict[str, Any]]:

@@ -170,23 +170,27 @@ class SRDataModule(pl.LightningDataModule, ABC):
 
     @torch.no_grad()
     def repeated_degradations(
-        self, device: torch.device | str = "cpu", photos: int = 8, draws: int = 8, side_px: int = 192
+        self, files: Sequence[ImageFile], device: torch.device | str = "cpu", draws: int = 8, side_px: int = 192
     ) -> Iterator[SRBatch]:
-        """The first `photos` validation photos, each as a batch of it under the same `draws` degradations.
+        """Each photo as a batch of it under the same `draws` degradations; of real pairs, the one that there is.
 
         All are cut to one square from the centre, of `side_px` HR pixels or what the smallest photo allows.
         """
-        assert self.degradation is not None, "see can_repeat_degradations"
-        degradation, store = self.degradation.to(device), self._store(self.val_files[:photos])
-        images = [store.read(index).hr for index in range(len(store))]
-        side = min(side_px, *(min(image.shape[:2]) for image in images)) // self.scale * self.scale
+        whole = WholeImages(self._store(files), draws=1, crop_px=side_px)
+        side = min(min(whole[index][1].hr.shape[:2]) for index in range(len(whole)))
+        squares = WholeImages(whole.store, draws=1, crop_px=side)
         generator = torch.Generator().manual_seed(derive_seed(_REPEATED, 0))
-        params = degradation.sample((draws, 3, side, side), generator)
+        degradation = self.degradation and self.degradation.to(device)
+        params = {} if degradation is None else degradation.sample((draws, 3, side, side), generator)
         params = map_params(params, lambda tensor: tensor.to(device))
-        for image in images:
-            top, left = ((length - side) // 2 for length in image.shape[:2])
-            cut = torch.from_numpy(image[top : top + side, left : left + side].copy())
-            hr_BCHW = _to_float(cut[None].to(device)).expand(draws, -1, -1, -1).contiguous()
+        for index in range(len(squares)):
+            raw = collate_validation([squares[index]])
+            hr_1CHW = _to_float(raw.hr.to(device))
+            if degradation is None:
+                assert raw.lr is not None, "only real pairs do without"
+                yield SRBatch(_to_float(raw.lr.to(device)), hr_1CHW, {}, 0)
+                continue
+            hr_BCHW = hr_1CHW.expand(draws, -1, -1, -1).contiguous()
             with torch.autocast(hr_BCHW.device.type, enabled=False):
                 yield SRBatch(degradation(hr_BCHW, params), degradation.target(hr_BCHW), params, 0)
 

@@ -6,6 +6,7 @@ Legend: H height, W width, C channels (1 grey, 2 grey + alpha, 3 RGB, 4 RGB + al
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
@@ -34,6 +35,12 @@ class Source:
     def colors(self) -> int:
         return 1 if self.pixels_HWC.shape[2] < 3 else 3
 
+    @cached_property
+    def is_gray(self) -> bool:
+        """Whether all its colours are the same, so that the result's must be."""
+        first = self.pixels_HWC[:, :, 0]
+        return all(np.array_equal(first, self.pixels_HWC[:, :, color]) for color in range(1, self.colors))
+
     @property
     def white(self) -> float:
         """The value of white: 255, 65535, or 1 for floats."""
@@ -47,8 +54,8 @@ class Source:
         return np.array(tile_hw3.transpose(2, 0, 1)[None], order="C")  # a copy: torch warns of what cannot be written
 
     def quantized(self, rows_3HW: Array, arrays: Arrays) -> np.ndarray:
-        """Float RGB rows as the image's kind of pixels, (n, W, colours)."""
-        rows = rows_3HW if self.colors == 3 else rows_3HW.mean(0)[None]
+        """Float RGB rows as the image's kind of pixels, (n, W, colours), of a grey image (n, W, 1)."""
+        rows = rows_3HW if not self.is_gray else rows_3HW.mean(0)[None]
         return arrays.pixels(rows, self.white, self.pixels_HWC.dtype)
 
 

@@ -15,8 +15,10 @@ from realsr_mod.images.transparency import with_visible_colors
 from realsr_mod.inference.arrays import Array
 from realsr_mod.inference.engines.base import Engine
 from realsr_mod.inference.engines.choose import check_engine, engine_for
+from realsr_mod.inference.faithful import color_drift, largest_drift, without_drift
 from realsr_mod.inference.memory import halved
 from realsr_mod.inference.pixels import ImageType, Source, apply_to_pixels, enlarged_alpha, resized
+from realsr_mod.inference.telling import CELL_PX, Cell, all_cells, some, telling_cells
 from realsr_mod.inference.tiling import OnTile, Tiling, fitting_side, run_tiles, unwatched
 from realsr_mod.weights.locate import Model, locate
 
@@ -30,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 # The embedding is an average over the image; so many pixels, spread evenly, give it as well as all of them.
 EMBED_PIXELS = 2_000_000
+Place = tuple[tuple[int, int], tuple[int, int]]  # its rows and columns, from and to
+ASTRAY = 20 / 255  # no photo's areas moved so far under its own estimate, at most 12 / 255
 
 
 class UpscalerSettings(TypedDict, total=False):
@@ -40,6 +44,7 @@ class UpscalerSettings(TypedDict, total=False):
     tile: int | str
     overlap: int
     engine: str
+    keep_colors: bool
 
 
 class Upscaler:
@@ -58,6 +63,8 @@ class Upscaler:
         overlap: px of context around each tile, see `realsr_mod.inference.tiling`.
         engine: of a model that `load` finds: `auto`, `torch`, `openvino` or `onnxruntime`, see
             `realsr_mod.inference.engines.choose`. A network that is already built runs under torch.
+        keep_colors: areas of 32 px keep the mean colours of the image, see `realsr_mod.inference.faithful`; False gives
+            what the network gives.
     """
 
     def __init__(
@@ -68,13 +75,14 @@ class Upscaler:
         tile: int | str = "auto",
         overlap: int = 24,
         engine: str = "auto",
+        keep_colors: bool = True,
     ) -> None:
         self.engine = _built(network, device, engine)
         self.engine.check_precision(precision)
         self.precision = precision
         if tile != "auto" and not str(tile).isdigit():
             raise ValueError(f"tile must be auto, 0 (no tiles) or a side in pixels, got {tile!r}")
-        self.overlap = overlap
+        self.overlap, self.keep_colors = overlap, keep_colors
         self.tile = self._auto_tile() if tile == "auto" else Tiling(int(tile), overlap).tile
 
     @classmethod
@@ -141,7 +149,9 @@ class Upscaler:
             pixels_HWC = with_visible_colors(pixels_HWC)
             precision = self.precision_for(pixels_HWC.dtype)
             known = self._estimate(pixels_HWC, precision, on_estimate) if embedding is None else _on_cpu(embedding)
-            return self._upscale(pixels_HWC, self._with_degrees(known, degrees), precision, outscale, on_tile)
+            out = self._faithful(pixels_HWC, known, degrees, precision, on_tile)
+            h, w = pixels_HWC.shape[:2]
+            return out if outscale is None else resized(out, int(h * outscale + 0.5), int(w * outscale + 0.5))
 
         return apply_to_pixels(enlarge, image)
 
@@ -189,14 +199,39 @@ class Upscaler:
                 changed[self.sliders.index(name)] = value
         return changed
 
-    def _upscale(
+    def _faithful(
         self,
         pixels_HWC: np.ndarray,
         embedding_D: np.ndarray,
+        degrees: Mapping[str, float | None],
         precision: str,
-        outscale: float | None,
         on_tile: OnTile,
     ) -> np.ndarray:
+        """Restore, and see to it that the result is the same photo: areas keep their colours, see `faithful`.
+
+        Where they moved far, the estimate has led the network astray, and its typical one is tried instead.
+        """
+        colors = Source(pixels_HWC).colors
+        seen = pixels_HWC[:, :, :colors]
+        out = self._upscale(pixels_HWC, self._with_degrees(embedding_D, degrees), precision, on_tile)
+        if not self.keep_colors:
+            return out
+        drift = color_drift(seen, out[:, :, :colors])
+        if largest_drift(drift) > ASTRAY and self.engine.known is not None:
+            typical_D = self._with_degrees(self.engine.known.typical_D, degrees)
+            other = self._upscale(pixels_HWC, typical_D, precision, on_tile)
+            other_drift = color_drift(seen, other[:, :, :colors])
+            if largest_drift(other_drift) < largest_drift(drift) / 2:
+                logger.warning(
+                    "under the estimated degradation the colours of an area moved by %.0f of 255, so the image was "
+                    "restored under a typical one; look at the result",
+                    255 * largest_drift(drift),
+                )
+                out, drift = other, other_drift
+        without_drift(out[:, :, :colors], drift, self.scale)
+        return out
+
+    def _upscale(self, pixels_HWC: np.ndarray, embedding_D: np.ndarray, precision: str, on_tile: OnTile) -> np.ndarray:
         h, w, channels = pixels_HWC.shape
         source = Source(pixels_HWC)
         out = np.empty((h * self.scale, w * self.scale, channels), pixels_HWC.dtype)
@@ -223,7 +258,7 @@ class Upscaler:
         self.tile = tile  # what did not fit once will not fit again
         if channels > source.colors:
             out[:, :, -1] = enlarged_alpha(pixels_HWC[:, :, -1], self.scale)
-        return out if outscale is None else resized(out, int(h * outscale + 0.5), int(w * outscale + 0.5))
+        return out
 
     def _restore(self, lr_13HW: np.ndarray, embedding_D: np.ndarray, precision: str) -> Array:
         """One tile, in half precision where asked for, again in float32 where that overflows."""
@@ -244,7 +279,8 @@ class Upscaler:
 
         Encoders end in an average over the image. Crops on an even grid that reaches all borders estimate the same
         average; they cover the whole image up to `EMBED_PIXELS` and a sample of that size beyond. On photos, crops of
-        a quarter of the area moved no pixel of a trained KDSR's result by more than 1/255.
+        a quarter of the area moved no pixel of a trained KDSR's result by more than 1/255. Of an image that is empty in
+        places, those count that are not (see `telling`). The estimate is kept inside what the network knows.
         """
         if self.engine.embedding_dim == 0:
             return np.zeros(0, np.float32)
@@ -256,12 +292,27 @@ class Upscaler:
             shrink = min(1.0, (EMBED_PIXELS / (h * w)) ** 0.5)
             rows, columns = _spread(h, side, shrink), _spread(w, side, shrink)
         source = Source(pixels_HWC)
-        places, embeddings = [(row, column) for row in rows for column in columns], []
+        cells = telling_cells(pixels_HWC)
+        whole = [(row, column) for row in rows for column in columns]
+        places = whole if cells is None else _places(cells)
+        found: np.ndarray = np.mean(self._embeddings(source, places, precision, on_estimate), axis=0)
+        known = self.engine.known
+        if known is None or np.array_equal(known.inside(found), found):
+            return found
+        logger.warning(
+            "the estimated degradation is like none that the model was trained on, as fine patterns make it; the "
+            "nearest known one to what most of the image says is taken"
+        )
+        if len(cells := cells or all_cells(h, w)) > 2:
+            found = np.median(self._embeddings(source, _places(some(cells)), precision, on_estimate), axis=0)
+        return known.inside(found)
+
+    def _embeddings(self, source: Source, places: list[Place], precision: str, on_estimate: OnTile) -> list[np.ndarray]:
+        found: list[np.ndarray] = []
         on_estimate(0, len(places))
         for row, column in places:
-            embeddings.append(self.engine.embed(source.read(np.arange(*row), np.arange(*column)), precision))
-            on_estimate(len(embeddings), len(places))
-        found: np.ndarray = np.mean(embeddings, axis=0)
+            found.append(self.engine.embed(source.read(np.arange(*row), np.arange(*column)), precision))
+            on_estimate(len(found), len(places))
         return found
 
     def _auto_tile(self) -> int:
@@ -286,6 +337,10 @@ def _built(network: "SRNetwork | Engine", device: "str | torch.device", engine: 
 def _on_cpu(embedding_D: "Tensor | np.ndarray") -> np.ndarray:
     found = embedding_D if isinstance(embedding_D, np.ndarray) else embedding_D.detach().cpu().numpy()
     return found.astype(np.float32)
+
+
+def _places(cells: list[Cell]) -> list[Place]:
+    return [((y, y + CELL_PX), (x, x + CELL_PX)) for y, x in cells]
 
 
 def _spread(length: int, side: int, shrink: float) -> list[tuple[int, int]]:

@@ -31,6 +31,7 @@ from realsr_mod.runtime.plugins import given_options
 from realsr_mod.runtime.processes import end_with_parent
 from realsr_mod.training.callbacks import Best
 from realsr_mod.training.checkpointing import CheckedCheckpointIO, ConfigInCheckpoint, TrainingInterrupted
+from realsr_mod.training.known_range import measured_range
 from realsr_mod.training.loggers import SavedMetrics
 from realsr_mod.training.prerequisites import resolve_prerequisites, trains_others_first
 from realsr_mod.training.resume import FIXED_WHEN_RESUMED, checkpoint_to_resume, goes_on_by_folder
@@ -208,6 +209,7 @@ def release(
     degradation = resolved["degradation"] if trainer.datamodule.degradation is not None else None  # None: real pairs
     info = {"name": str(cfg.name), "method": resolved["method"]["_target_"], "degradation": degradation}
     seconds = next(callback for callback in trainer.callbacks if isinstance(callback, Timer)).time_elapsed()
+    module.network.embedding_range = measured_range(module.network, trainer.datamodule, trainer.strategy.root_device)
     model = save_model(module.network, run / "model", resolved["network"], info)
     summary = {
         "name": str(cfg.name),
@@ -234,6 +236,9 @@ def release(
     }
     if other:
         load_state(module.network, other, source="the other weights")
+        module.network.embedding_range = measured_range(
+            module.network, trainer.datamodule, trainer.strategy.root_device
+        )
         folder = run / f"model_{'best' if cfg.release == 'last' else 'last'}"
         beside = save_model(module.network, folder, resolved["network"], info)
         summary["other_model"] = str(beside.relative_to(run))

@@ -32,6 +32,7 @@ class GraphInfo:
         network: its class, for messages.
         scale, embedding_dim, embedding_names: see `SRNetwork`.
         restore_bytes, embed_bytes: memory for each LR pixel, see `networks.footprint.bytes_per_pixel`.
+        embedding_range: `low`, `high`, `typical` of the embeddings it knows, see `EmbeddingRange`; None: not measured.
     """
 
     weights: str
@@ -41,6 +42,7 @@ class GraphInfo:
     embedding_names: tuple[str, ...]
     restore_bytes: float
     embed_bytes: float
+    embedding_range: dict[str, list[float]] | None = None
     version: int = VERSION
 
 

@@ -128,6 +128,7 @@ def export_graphs(network: SRNetwork, folder: Path, weights: Path, bare: bool = 
         network.embedding_names,
         bytes_per_pixel(network, lambda lr: network.restore(lr, embedding)),
         bytes_per_pixel(network, network.embed),
+        None if network.embedding_range is None else network.embedding_range.described(),
     )
     graphs = Graphs(folder, info)
     inputs = {"lr": lr, "embedding": embedding} if network.embedding_dim else {"lr": lr}

@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from realsr_mod.networks.base import Estimator, SRNetwork
+from realsr_mod.networks.base import EmbeddingRange, Estimator, SRNetwork
 from realsr_mod.runtime.door import build, check_plain, described
 from realsr_mod.runtime.files import atomic_write, read_json, write_json
 from realsr_mod.weights.catalog import CONFIG_NAME, WEIGHTS_NAME
@@ -41,6 +41,8 @@ def save_model(network: Estimator, folder: str | Path, network_config: Mapping[s
     with atomic_write(weights, sync=True) as file:
         file.write(content)
     config = {"network": dict(network_config), "restores": isinstance(network, SRNetwork), **info}
+    if network.embedding_range is not None:
+        config["embedding_range"] = network.embedding_range.described()
     write_json(folder / CONFIG_NAME, config | {"sha256": hashlib.sha256(content).hexdigest()})
     return weights
 
@@ -160,7 +162,25 @@ def load_model(model: Model, device: str | torch.device = "cpu") -> Estimator:
     check_hash(location.weights, config.get("sha256"))  # models of earlier versions have none
     network = build_network(config["network"], location.config)
     load_state(network, read_checkpoint(location.weights), source)
+    network.embedding_range = described_range(config.get("embedding_range"), network, location.config)
     return network.to(device).eval()
+
+
+def described_range(described: object, network: Estimator, where: object) -> EmbeddingRange | None:
+    """The range of embeddings that a config gives; None if it gives none, as those of earlier versions.
+
+    Raises ValueError if it is no range of this network's embedding.
+    """
+    if described is None:
+        return None
+    try:
+        found = EmbeddingRange(**described)  # type: ignore[arg-type]  # whatever does not fit is refused below
+        if len(found.low_D) == network.embedding_dim:
+            return found
+        reason = f"{len(found.low_D)} entries, the embedding has {network.embedding_dim}"
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error)
+    raise ValueError(f"{where}: embedding_range is no range of this network's embedding ({reason}); {_COPY_AGAIN}")
 
 
 def load_restorer(model: Model, device: str | torch.device = "cpu") -> SRNetwork:

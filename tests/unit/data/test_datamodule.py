@@ -34,7 +34,7 @@ def with_trainer(data, max_steps=4, rank=0, world_size=1):
 def test_photos_can_be_compared_under_the_same_degradations(photo_folder):
     data = folder_data(photo_folder, val_count=3)
     data.setup()
-    batches = list(data.repeated_degradations(draws=3, side_px=17))
+    batches = list(data.repeated_degradations(data.val_files, draws=3, side_px=17))
     assert [batch.lr.shape for batch in batches] == [(3, 3, 8, 8)] * 3
     for batch in batches:
         assert torch.equal(batch.hr[0], batch.hr[1])

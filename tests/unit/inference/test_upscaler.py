@@ -1,4 +1,6 @@
-"""The Upscaler: kinds of image, sliders, scale, tiles, memory and precision, loading."""
+"""The Upscaler: kinds of image, sliders, scale, tiles, memory and precision, loading, and that a photo stays itself."""
+
+import logging
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from realsr_mod.inference import upscaler as upscaler_module
 from realsr_mod.inference.upscaler import Upscaler
 from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.methods.mmrealsr.network import MMRealSRNet
-from realsr_mod.networks.base import SRNetwork
+from realsr_mod.networks.base import EmbeddingRange, SRNetwork
 from realsr_mod.networks.rrdb import RRDBNet
 from realsr_mod.weights.release import save_model
 
@@ -304,3 +306,48 @@ def test_from_pretrained_asks_the_hub_for_weights_and_config_alone(tmp_path, kds
     monkeypatch.setattr(hub, "snapshot_download", snapshot_download)
     assert Upscaler.from_pretrained("user/repo", revision="v1").scale == 2
     assert asked == {"repo_id": "user/repo", "revision": "v1", "allow_patterns": ["*.safetensors", "config.json"]}
+
+
+class Tinted(Enlarge):
+    """Moves colours, the more the farther its embedding is from 0; estimates what it is told."""
+
+    def __init__(self, estimate: float) -> None:
+        super().__init__()
+        self.embedding_dim, self.estimate = 1, estimate
+
+    def embed(self, lr, hr=None):
+        return lr.new_full((len(lr), 1), self.estimate)
+
+    def restore(self, lr, embedding):
+        return (
+            super().restore(lr, embedding)
+            + embedding[:, :, None, None] * lr.new_tensor([1.0, -1.0, 0.5])[:, None, None]
+        )
+
+
+def test_colors_of_areas_stay_and_grey_stays_grey():
+    color = np.full((40, 40, 3), (90, 120, 150), np.uint8)
+    assert np.abs(Upscaler(Tinted(0.05))(color).astype(int) - nearest(color)).max() <= 1
+    grey = np.repeat(RNG.integers(60, 200, (40, 40, 1), dtype=np.uint8), 3, axis=2)
+    result = Upscaler(Tinted(0.05))(grey)
+    assert np.array_equal(result[..., 0], result[..., 1])
+    assert np.array_equal(result[..., 0], result[..., 2])
+
+
+def test_where_colors_move_far_the_typical_estimate_is_tried(caplog):
+    network = Tinted(0.4)
+    network.embedding_range = EmbeddingRange([-1.0], [1.0], [0.0])
+    photo = RNG.integers(100, 140, (40, 40, 3), dtype=np.uint8)
+    with caplog.at_level(logging.WARNING):
+        result = Upscaler(network)(photo)
+    assert "colours of an area moved by" in caplog.text
+    assert np.abs(result.astype(int) - nearest(photo)).max() <= 1
+
+
+def test_an_estimate_outside_what_is_known_is_kept_inside(caplog):
+    network = Tinted(0.4)
+    network.embedding_range = EmbeddingRange([-0.1], [0.02], [0.0])
+    with caplog.at_level(logging.WARNING):
+        found = Upscaler(network).embed(RNG.integers(0, 255, (40, 40, 3), dtype=np.uint8))
+    assert found.item() == pytest.approx(0.02)
+    assert "like none that the model was trained on" in caplog.text

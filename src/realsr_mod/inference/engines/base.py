@@ -5,6 +5,8 @@ Legend: D the embedding's length, H and W the image's size or a tile's, s the sc
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -14,6 +16,27 @@ from realsr_mod.inference.memory import memory_budget
 from realsr_mod.weights.graphs import Graphs
 
 PRECISIONS = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class KnownRange:
+    """The embeddings that a network knows, D numbers each; see `EmbeddingRange`."""
+
+    low_D: np.ndarray
+    high_D: np.ndarray
+    typical_D: np.ndarray
+
+    @classmethod
+    def of(cls, described: Mapping[str, Sequence[float]] | None) -> "KnownRange | None":
+        """From `low`, `high` and `typical`; None from None."""
+        if described is None:
+            return None
+        return cls(*(np.array(described[name], np.float32) for name in ("low", "high", "typical")))
+
+    def inside(self, embedding_D: np.ndarray) -> np.ndarray:
+        """The nearest embedding inside."""
+        nearest: np.ndarray = embedding_D.clip(self.low_D, self.high_D)
+        return nearest
 
 
 class Engine(ABC):
@@ -26,6 +49,7 @@ class Engine(ABC):
         precisions: that it can be asked for.
         quick: the precision in which it is fastest and as good for an 8-bit image.
         arrays: of the kind that `restore` returns.
+        known: the embeddings that the network knows; None where that has not been measured.
     """
 
     name: ClassVar[str]
@@ -37,6 +61,7 @@ class Engine(ABC):
     precisions: tuple[str, ...]
     quick: str
     arrays: Arrays = NUMPY
+    known: KnownRange | None = None
 
     @abstractmethod
     def restore(self, lr_13HW: np.ndarray, embedding_D: np.ndarray, precision: str) -> Array:
@@ -80,6 +105,7 @@ class GraphEngine(Engine):
         info = graphs.info
         self.network_name, self.scale = info.network, info.scale
         self.embedding_dim, self.embedding_names = info.embedding_dim, info.embedding_names
+        self.known = KnownRange.of(info.embedding_range)
 
     @property
     def restore_bytes(self) -> float:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from realsr_mod.inference.arrays import NUMPY, Array
-from realsr_mod.inference.engines.base import Engine
+from realsr_mod.inference.engines.base import Engine, KnownRange
 from realsr_mod.inference.memory import memory_budget
 from realsr_mod.networks.base import SRNetwork
 from realsr_mod.networks.footprint import bytes_per_pixel
@@ -43,6 +43,8 @@ class TorchEngine(Engine):
         self.network = network.to(self._device).eval()
         self.network_name, self.scale = type(network).__name__, network.scale
         self.embedding_dim, self.embedding_names = network.embedding_dim, network.embedding_names
+        known = network.embedding_range
+        self.known = None if known is None else KnownRange.of(known.described())
         self.quick = _quick_precision(self._device)
         self._working = copy.deepcopy(self.network)
         self._ends_in_float32 = False

@@ -54,7 +54,7 @@ class KDSRModule(SRModule):
         datamodule = getattr(self.trainer, "datamodule", None)
         if not isinstance(datamodule, SRDataModule) or not datamodule.can_repeat_degradations:
             return None
-        return degradation_share(network, datamodule.repeated_degradations(self.device))
+        return degradation_share(network, datamodule.repeated_degradations(datamodule.val_files[:8], self.device))
 
 
 class KDSRTeacher(KDSRModule):

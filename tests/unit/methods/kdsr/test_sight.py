@@ -33,6 +33,6 @@ def test_a_network_that_measures_blur_has_a_larger_share_than_one_that_averages_
     data.setup()
     network, shares = Measures(4, 4, 1, 1), {}
     for network.sees_edges in (True, False):
-        shares[network.sees_edges] = degradation_share(network, data.repeated_degradations())
+        shares[network.sees_edges] = degradation_share(network, data.repeated_degradations(data.val_files))
     assert shares[True] > 0.5
     assert shares[False] < 0.01
