@@ -282,12 +282,12 @@ def folder(tmp_path) -> Path:
     (root / "inside").mkdir(parents=True)
     for path in (root / "a.png", root / "inside" / "b.png"):
         Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(path)
-    for name in ("1.HEIC", "2.heic", "3.heic", "4.gif", "Makefile", ".hidden"):
+    for name in ("1.RAW", "2.raw", "3.raw", "4.mov", "Makefile", ".hidden"):
         (root / name).write_bytes(b"")
     return root
 
 
-LEFT_OUT = "left out: 3 .heic, 1 without a suffix, 1 .gif"
+LEFT_OUT = "left out: 3 .raw, 1 without a suffix, 1 .mov"
 
 
 def test_what_a_folder_holds_besides_images_is_counted(folder):
