@@ -76,7 +76,7 @@ def kept_folder(model: ModelLocation) -> Path:
     """Where graphs of a model that brings none are kept."""
     digest = hashlib.sha256(f"{VERSION} {sha256_of(model.weights)}".encode())
     if model.kind == "released":
-        digest.update(model.config.read_bytes())
+        digest.update(_digest(model.config))
     return cache_folder("graphs", digest.hexdigest()[:24])
 
 
@@ -111,7 +111,12 @@ def write_info(folder: Path, info: GraphInfo) -> None:
 
 def sha256_of(weights: Path) -> str:
     """Of a file of weights, or of both of ncnn's."""
-    digest = hashlib.sha256(weights.read_bytes())
     if weights.suffix == NCNN_SUFFIX:
-        digest.update(weights.with_suffix(NCNN_WEIGHTS_SUFFIX).read_bytes())
-    return digest.hexdigest()
+        return hashlib.sha256(_digest(weights) + _digest(weights.with_suffix(NCNN_WEIGHTS_SUFFIX))).hexdigest()
+    return _digest(weights).hex()
+
+
+def _digest(path: Path) -> bytes:
+    """SHA-256 of a file that nobody has looked at yet: however long it is, little of it is in memory at a time."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
