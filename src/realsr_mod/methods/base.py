@@ -2,7 +2,7 @@
 and the optional game against a discriminator."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from realsr_mod.data.batch import SRBatch
 from realsr_mod.degradations.resize import resize
+from realsr_mod.losses.efficientnet import EfficientNetDistance
 from realsr_mod.losses.output_distillation import OutputDistillationLoss
 from realsr_mod.losses.perceptual import PerceptualLoss
 from realsr_mod.methods.adversarial import AdversarialGame
@@ -149,6 +150,7 @@ class RestorationModule(TrainingModule):
         pixel_loss: distance of the restored image from the true one, L1 unless given (`PSNRLoss`: the highest PSNR
             where the degradation leaves much open).
         metrics: what else is measured of validation images, by the names of `realsr_mod.metrics.named`.
+        metric_weights: files that some of those need, by name.
         optimizer, training: see TrainingModule.
     """
 
@@ -161,12 +163,13 @@ class RestorationModule(TrainingModule):
         *,
         pixel_loss: nn.Module | None = None,
         metrics: Sequence[str] = (),
+        metric_weights: Mapping[str, str | None] | None = None,
         **training: Any,
     ) -> None:
         super().__init__(network, optimizer, **training)
         self.pixel_loss = pixel_loss or nn.L1Loss()
         names = ["psnr_y", "ssim_y", *metrics]
-        measures = {measure.name: measure for measure in named_measures(names)}
+        measures = {measure.name: measure for measure in named_measures(names, metric_weights)}
         self.metrics_of_sr, self.metrics_of_bicubic = (
             nn.ModuleDict({name: MeanPerImage(measures[name], network.scale) for name in names}) for _ in range(2)
         )
@@ -208,7 +211,7 @@ class SRModule(RestorationModule):
         optimizer: OptimizerFactory,
         *,
         adversarial: AdversarialGame | None = None,
-        perceptual: PerceptualLoss | None = None,
+        perceptual: PerceptualLoss | EfficientNetDistance | None = None,
         output_distillation: OutputDistillationLoss | None = None,
         **training: Any,
     ) -> None:

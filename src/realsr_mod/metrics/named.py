@@ -1,12 +1,15 @@
 """Metrics by the names that `metrics=[…]` takes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from realsr_mod.images.luma import psnr_y, ssim_y
+from realsr_mod.losses.efficientnet import EfficientNetDistance
 from realsr_mod.metrics.brisque import Brisque
+from realsr_mod.metrics.deep import DISTS, LPIPS, network_weights
 from realsr_mod.metrics.niqe import niqe
 from realsr_mod.metrics.per_image import Measure
 from realsr_mod.runtime.errors import suggestion
@@ -47,6 +50,11 @@ def _of_result_alone(measure: Callable[[Tensor, int], Tensor]) -> Measure:
     return lambda sr_B3HW, hr_B3HW, border: measure(sr_B3HW, border)
 
 
+def _without_border(measure: Callable[[Tensor, Tensor], Tensor]) -> Measure:
+    """A measure of deep features, which papers report of whole images: no border is cut, nothing is rounded."""
+    return lambda sr_B3HW, hr_B3HW, border: measure(sr_B3HW.float(), hr_B3HW.float())
+
+
 METRICS = {
     metric.name: metric
     for metric in (
@@ -54,13 +62,20 @@ METRICS = {
         MetricName("ssim_y", "SSIM-Y", 4, True),
         MetricName("niqe", "NIQE", 2, False),
         MetricName("brisque", "BRISQUE", 1, False),
+        MetricName("lpips", "LPIPS", 4, False),
+        MetricName("dists", "DISTS", 4, False),
+        MetricName("efficientnet", "EffNet", 4, False),
     )
 }
-_LOADED: dict[str, Callable[[], Measure]] = {  # when asked for, and not before
-    "psnr_y": lambda: psnr_y,
-    "ssim_y": lambda: ssim_y,
-    "niqe": lambda: _of_result_alone(niqe),
-    "brisque": lambda: _of_result_alone(Brisque()),
+# When asked for, and not before; each gets the file that `metric_weights` gives for it, if any.
+_LOADED: dict[str, Callable[[str | None], Measure]] = {
+    "psnr_y": lambda file: psnr_y,
+    "ssim_y": lambda file: ssim_y,
+    "niqe": lambda file: _of_result_alone(niqe),
+    "brisque": lambda file: _of_result_alone(Brisque()),
+    "lpips": lambda file: _without_border(LPIPS(network_weights("lpips", file))),
+    "dists": lambda file: _without_border(DISTS(network_weights("dists", file))),
+    "efficientnet": lambda file: _without_border(torch.no_grad()(EfficientNetDistance(file).per_image)),
 }
 
 
@@ -71,17 +86,24 @@ def metric_named(name: str) -> MetricName:
     return METRICS[name]
 
 
-def named_measures(names: Sequence[str]) -> tuple[NamedMeasure, ...]:
+def named_measures(names: Sequence[str], weights: Mapping[str, str | None] | None = None) -> tuple[NamedMeasure, ...]:
     """The metrics of these names, in order.
+
+    Args:
+        names: of `metrics=[…]`.
+        weights: by name, the file of those that stand on a network: lpips, dists, efficientnet.
 
     Raises ValueError for an unknown name, twice the same, or a package or weights that are missing.
     """
+    given = weights or {}
     if len(set(names)) < len(names):
         raise ValueError(f"metrics are a list of different names, got {', '.join(names)}")
     known = [metric_named(name) for name in names]
     try:
-        return tuple(
-            NamedMeasure(one.name, one.title, one.decimals, one.higher_is_better, _LOADED[one.name]()) for one in known
-        )
-    except ImportError as error:
+        loaded = [_LOADED[one.name](given.get(one.name)) for one in known]
+    except (ImportError, FileNotFoundError) as error:
         raise ValueError(error) from error
+    return tuple(
+        NamedMeasure(one.name, one.title, one.decimals, one.higher_is_better, measure)
+        for one, measure in zip(known, loaded, strict=True)
+    )

@@ -84,8 +84,10 @@ def read_graph(param: Path, weights: Path) -> Graph:
 
 def _read_convolution(layer: Layer, inputs: int, weights: Weights) -> tuple[Tensor, ...]:
     outputs, side = layer.integer(0), layer.integer(1)
-    expected = {11: side, 2: 1, 3: 1, 4: side // 2, 14: side // 2, 18: 0, 8: 0, 19: 0}  # else not of these networks
-    defaults = {11: side, 2: 1, 3: 1, 4: 0, 14: layer.integer(4)}
+    pad = side // 2
+    expected = {11: side, 2: 1, 12: 1, 3: 1, 13: 1, 4: pad, 14: pad, 15: pad, 16: pad, 18: 0, 8: 0, 19: 0}
+    defaults = {11: side, 2: 1, 12: layer.number(2, 1), 3: 1, 13: layer.number(3, 1)}
+    defaults |= dict.fromkeys((14, 15, 16), layer.number(4))  # else the convolution of other networks
     odd = [key for key, value in expected.items() if layer.number(key, defaults.get(key, 0)) != value]
     if odd == [8]:
         raise ValueError(f"layer {layer.name} is quantized to int8; only float32 and float16 are read")
