@@ -46,6 +46,12 @@ def network_weights(metric: str, file: str | None) -> dict[str, Tensor]:
     return {key: value.float() for key, value in read_checkpoint(path).items() if key.startswith("features.")}
 
 
+def _fitted(name: str) -> dict[str, Tensor]:
+    """What torchmetrics carries: pickled by an old Python, so in a form that files of strangers may not have."""
+    content: dict[str, Tensor] = torch.load(_FITTED / name, map_location="cpu", weights_only=True)
+    return content
+
+
 class LPIPS:
     """LPIPS of RGB images in [0, 1] over AlexNet, as papers report it: (B, 3, H, W) twice, to (B,). 0 is equal.
 
@@ -55,7 +61,7 @@ class LPIPS:
 
     def __init__(self, network: Mapping[str, Tensor]) -> None:
         self.network = network
-        fitted = read_checkpoint(_FITTED / "lpips_models" / "alex.pth")
+        fitted = _fitted("lpips_models/alex.pth")
         self.weights = [fitted[f"lin{i}.model.1.weight"] for i in range(len(_ALEXNET))]
 
     @torch.no_grad()
@@ -86,7 +92,7 @@ class DISTS:
 
     def __init__(self, network: Mapping[str, Tensor]) -> None:
         self.network = network
-        fitted = read_checkpoint(_FITTED / "dists_models" / "weights.pt")
+        fitted = _fitted("dists_models/weights.pt")
         total = fitted["alpha"].sum() + fitted["beta"].sum()
         self.of_means, self.of_structure = (fitted[name].flatten() / total for name in ("alpha", "beta"))
 
@@ -100,9 +106,8 @@ class DISTS:
             product, squares = (mean_a * mean_b)[..., 0, 0], (mean_a.square() + mean_b.square())[..., 0, 0]
             means.append((2 * product + _STABLE) / (squares + _STABLE))
             structures.append((2 * covariance + _STABLE) / (variance_a + variance_b + _STABLE))
-        alike = torch.cat(means, 1) @ self.of_means.to(sr_B3HW) + torch.cat(structures, 1) @ self.of_structure.to(
-            sr_B3HW
-        )
+        of_means, of_structure = (weight.to(sr_B3HW) for weight in (self.of_means, self.of_structure))
+        alike: Tensor = torch.cat(means, 1) @ of_means + torch.cat(structures, 1) @ of_structure
         return 1 - alike
 
     def _features(self, x_B3HW: Tensor) -> list[Tensor]:
