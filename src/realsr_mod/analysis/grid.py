@@ -14,20 +14,30 @@ from torch import Tensor
 from realsr_mod.analysis.contents import Contents
 from realsr_mod.degradations.base import ChainDegradation, DegradationOp, Params
 from realsr_mod.degradations.blur import GaussianBlur
+from realsr_mod.degradations.defocus import Defocus
 from realsr_mod.degradations.jpeg import JPEG
+from realsr_mod.degradations.kornia_op import KorniaOp
 from realsr_mod.degradations.noise import GaussianNoise, Quantize
 from realsr_mod.degradations.resize import Downscale
 
-SHOWN = {"blur": "blur σ {:g}", "noise": "noise {:g}", "jpeg": "JPEG {:g}"}
+SHOWN = {
+    "defocus": "defocus {:g}",
+    "motion": "motion {:g}",
+    "blur": "blur σ {:g}",
+    "noise": "noise {:g}",
+    "jpeg": "JPEG {:g}",
+}
 CLEAN = "clean"
+GOLDEN_RATIO = 0.6180339887498949  # whose multiples lie evenly between whole numbers
 
 
 @dataclass(frozen=True)
 class Condition:
     """A degradation of given levels. `levels` maps a kind to its level; none: bicubic downscaling alone.
 
-    Kinds: `blur`, the width of a Gaussian in HR pixels; `noise`, the standard deviation of white noise on the LR
-    image in 1/255 units; `jpeg`, the quality of the compressed LR image. They happen in this order.
+    Kinds: `defocus`, the radius of a disk in HR pixels; `motion`, the length of a path in HR pixels, odd, whose
+    direction is the content's; `blur`, the width of a Gaussian in HR pixels; `noise`, the standard deviation of white
+    noise on the LR image in 1/255 units; `jpeg`, the quality of the compressed LR image. They happen in this order.
     """
 
     levels: Mapping[str, float] = field(default_factory=dict)
@@ -36,6 +46,8 @@ class Condition:
         for kind, level in self.levels.items():
             if kind not in SHOWN:
                 raise ValueError(f"there is no degradation {kind!r}; a condition consists of {', '.join(SHOWN)}")
+            if kind == "motion" and (level < 3 or level % 2 != 1):
+                raise ValueError(f"the level of motion is a length in pixels, odd and at least 3; got {level}")
             if not level > 0:
                 raise ValueError(f"the level of {kind} must lie above 0, got {level}; leave {kind} out for none")
 
@@ -51,6 +63,10 @@ class Condition:
     def degradation(self, scale: int, kernel_size: int = 21) -> ChainDegradation:
         """The pipeline that this condition needs, of the same ops that training uses."""
         ops: dict[str, DegradationOp] = {}
+        if "defocus" in self.levels:
+            ops["defocus"] = Defocus((0.0, self.levels["defocus"]))
+        if "motion" in self.levels:
+            ops["motion"] = motion_blur(int(self.levels["motion"]))
         if "blur" in self.levels:
             ops["blur"] = GaussianBlur(kernel_size)
         ops["down"] = Downscale(scale)
@@ -65,6 +81,12 @@ class Condition:
         """The pipeline's params for images whose noise patterns have the seeds `seeds_M` (M,) int64."""
         batch = seeds_M.shape
         params: Params = {}
+        if "defocus" in self.levels:
+            params["defocus"] = {"radius": torch.full(batch, float(self.levels["defocus"]))}
+        if "motion" in self.levels:
+            drawn = motion_blur(int(self.levels["motion"])).sample((len(seeds_M), 3, 32, 32), torch.Generator())
+            turns_M = (seeds_M.double() * GOLDEN_RATIO % 1).float()
+            params["motion"] = drawn | {"seed": seeds_M, "angle_factor": 360 * turns_M}
         if "blur" in self.levels:
             params["blur"] = {"sigma_x": torch.full(batch, float(self.levels["blur"]))}
         if "noise" in self.levels:
@@ -72,6 +94,12 @@ class Condition:
         if "jpeg" in self.levels:
             params["jpeg"] = {"quality": torch.full(batch, float(self.levels["jpeg"]))}
         return params
+
+
+def motion_blur(length_px: int) -> KorniaOp:
+    """Blur along a straight path of this odd length, in any direction."""
+    return KorniaOp("RandomMotionBlur", kernel_size=length_px, angle=[0.0, 360.0], direction=[0.0, 0.0],
+                    border_type="reflect", resample="bilinear")  # fmt: skip
 
 
 class DegradationGrid:

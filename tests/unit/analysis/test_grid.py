@@ -48,3 +48,16 @@ def test_what_makes_no_grid_is_refused():
         DegradationGrid([{}, {"blur": 0}])
     with pytest.raises(ValueError, match="each of them once"):
         DegradationGrid([{"blur": 1}, {"blur": 1.0}])
+
+
+def test_motion_has_the_contents_direction_and_its_own_length():
+    grid = DegradationGrid([{"motion": 9}, {"motion": 3}, {"defocus": 3}])
+    hr = torch.zeros(2, 3, 48, 48)
+    hr[..., 24, 24] = 1
+    long, short, disk = grid.degrade(hr, 1)
+    reach = [(spot[:, 0] > 2 / 255).sum((1, 2)).float() for spot in (long, short, disk)]
+    assert (reach[0] > reach[1]).all()
+    assert (reach[2] > 20).all()
+    assert not torch.equal(long[0], long[1])
+    with pytest.raises(ValueError, match="odd"):
+        DegradationGrid([{}, {"motion": 4}])
