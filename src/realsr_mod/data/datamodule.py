@@ -1,7 +1,4 @@
-"""Photos to batches. The one place where images become float and are degraded: on the batch's device, after transfer.
-
-Legend: B batch, C = 3 colours, H and W the high-resolution size.
-"""
+"""Photos to batches: which photos there are, in which order they come, and what is made of them."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -12,7 +9,6 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities import rank_zero_only, rank_zero_warn
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 from realsr_mod.data.batch import SRBatch
@@ -31,17 +27,14 @@ from realsr_mod.data.patches import (
 from realsr_mod.data.photos import embedded_photos
 from realsr_mod.data.sampler import StepBatchSampler, StepLoader
 from realsr_mod.data.split import split_by_name, without
-from realsr_mod.degradations.base import Degradation, Params, map_params, shape_of
+from realsr_mod.data.transfer import degraded, repeated, to_device
+from realsr_mod.degradations.base import Degradation
 from realsr_mod.images.bounds import MAX_PIXELS
 from realsr_mod.images.find import find_images, image_folder
 from realsr_mod.images.luma import MIN_SIDE_PX
 from realsr_mod.runtime.processes import leave_signals_to_parent
-from realsr_mod.runtime.rng import derive_seed, step_generator
 
 log = logging.getLogger(__name__)
-
-_VALIDATION = 103  # validation degradations are the same in every run, whatever its seed
-_REPEATED = 104  # and so are those under which several photos are compared
 
 
 class SRDataModule(pl.LightningDataModule, ABC):
@@ -168,7 +161,6 @@ class SRDataModule(pl.LightningDataModule, ABC):
         """Whether photos can be degraded again in the same way: they are no real pairs, and there are two of them."""
         return self.degradation is not None and not self.degradation.versions and len(self.val_files) > 1
 
-    @torch.no_grad()
     def repeated_degradations(
         self, files: Sequence[ImageFile], device: torch.device | str = "cpu", draws: int = 8, side_px: int = 192
     ) -> Iterator[SRBatch]:
@@ -179,47 +171,36 @@ class SRDataModule(pl.LightningDataModule, ABC):
         whole = WholeImages(self._store(files), draws=1, crop_px=side_px)
         side = min(min(whole[index][1].hr.shape[:2]) for index in range(len(whole)))
         squares = WholeImages(whole.store, draws=1, crop_px=side)
-        generator = torch.Generator().manual_seed(derive_seed(_REPEATED, 0))
-        degradation = self.degradation and self.degradation.to(device)
-        params = {} if degradation is None else degradation.sample((draws, 3, side, side), generator)
-        params = map_params(params, lambda tensor: tensor.to(device))
-        for index in range(len(squares)):
-            raw = collate_validation([squares[index]])
-            hr_1CHW = _to_float(raw.hr.to(device))
-            if degradation is None:
-                assert raw.lr is not None, "only real pairs do without"
-                yield SRBatch(_to_float(raw.lr.to(device)), hr_1CHW, {}, 0)
-                continue
-            hr_BCHW = hr_1CHW.expand(draws, -1, -1, -1).contiguous()
-            with torch.autocast(hr_BCHW.device.type, enabled=False):
-                yield SRBatch(degradation(hr_BCHW, params), degradation.target(hr_BCHW), params, 0)
+        raw = (collate_validation([squares[index]]) for index in range(len(squares)))
+        yield from repeated(raw, self.degradation, draws, side, device)
 
-    @torch.no_grad()
+    def batches(
+        self, steps: int, device: torch.device | str = "cpu", start_step: int = 0, rank: int = 0, world_size: int = 1
+    ) -> Iterator[SRBatch]:
+        """Training batches for a loop of one's own, without a trainer: those that Lightning's training would see.
+
+        Args:
+            steps: the batches of the whole training are numbered 0 to `steps - 1`.
+            device: where they are wanted; they are degraded there.
+            start_step: the first one that is made: where a loop goes on that was interrupted.
+            rank, world_size: of how many processes this is which one; each gets a share of its own.
+        """
+        self.setup()
+        sampler = StepBatchSampler(
+            len(self.train_files), self.batch_size, steps, self.seed, rank, world_size, start_step
+        )
+        dataset = TrainPatches(self._store(self.train_files), self.hr_crop_px, self.seed)
+        options = self._loader_options() | {"batch_sampler": sampler, "collate_fn": collate_training}
+        for raw in DataLoader(dataset, **options):
+            yield self._degraded(to_device(raw, device), rank)
+
     def on_after_batch_transfer(self, batch: RawBatch, dataloader_idx: int = 0) -> SRBatch:
         """Make float images of a batch and, unless it holds real pairs, degrade them, all on the batch's device."""
-        self._report_broken(batch.broken)
-        hr_BCHW = _to_float(batch.hr)
-        if batch.lr is not None:
-            return SRBatch(_to_float(batch.lr), hr_BCHW, {}, batch.step or 0, batch.names)
-        assert self.degradation is not None, "only real pairs do without"
-        degradation = self.degradation.to(hr_BCHW.device)
-        params = self._draw_params(degradation, hr_BCHW, batch)
-        with torch.autocast(hr_BCHW.device.type, enabled=False):
-            lr_BCHW, target_BCHW = degradation(hr_BCHW, params), degradation.target(hr_BCHW)
-        unsharpened_BCHW = degradation.repeated(hr_BCHW) if degradation.sharpen else None
-        return SRBatch(
-            lr_BCHW, target_BCHW, params, batch.step or 0, batch.names, degradation.versions, unsharpened_BCHW
-        )
+        return self._degraded(batch, self._rank)
 
-    def _draw_params(self, degradation: Degradation, hr_BCHW: Tensor, batch: RawBatch) -> Params:
-        """Training: by seed, rank and step. Validation: by photo and draw, on the CPU so that all devices agree."""
-        if batch.step is not None:
-            generator = step_generator(self.seed, self._rank, batch.step, hr_BCHW.device)
-            return degradation.sample(shape_of(hr_BCHW), generator)
-        assert batch.item is not None, "a batch has a step or an item"
-        generator = torch.Generator().manual_seed(derive_seed(_VALIDATION, batch.item))
-        params = degradation.sample(shape_of(hr_BCHW), generator)
-        return map_params(params, lambda tensor: tensor.to(hr_BCHW.device))
+    def _degraded(self, batch: RawBatch, rank: int) -> SRBatch:
+        self._report_broken(batch.broken)
+        return degraded(batch, self.degradation, self.seed, rank)
 
     def _report_broken(self, broken: dict[str, str]) -> None:
         news = {path: reason for path, reason in broken.items() if path not in self.skipped_images}
@@ -343,8 +324,3 @@ class PairedDataModule(SRDataModule):
         images = [image for image in images if image.hr in sizes and image.lr in sizes]
         check_pair_sizes(images, sizes, self.scale)
         return images
-
-
-def _to_float(pixels_BHWC: Tensor) -> Tensor:
-    """uint8 (B, H, W, C) to float32 (B, C, H, W) in [0, 1], contiguous."""
-    return pixels_BHWC.permute(0, 3, 1, 2).contiguous().float() / 255

@@ -116,6 +116,7 @@ class TrainingModule(pl.LightningModule, ABC):
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         gradients = [p.grad for p in self.trainable_parameters() if p.grad is not None]
         self.log("train/grad_norm", nn.utils.get_total_norm(gradients))
+        self.log("train/lr", optimizer.param_groups[0]["lr"])
 
     def check_sanity(self, terms: LossTerms, sr: Tensor | None, step: int) -> None:
         """Raise DivergedError, naming the step and what exploded, before it reaches the weights."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, RichProgressBar
-from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from safetensors.torch import save
 from torch import Tensor
 
@@ -16,6 +15,7 @@ from realsr_mod.data.batch import SRBatch
 from realsr_mod.images.grid import comparison_grid
 from realsr_mod.methods.base import RestorationModule
 from realsr_mod.runtime.files import atomic_write
+from realsr_mod.training.records import caption_of, log_grid
 
 
 class AveragedWeights(EMAWeightAveraging):
@@ -125,7 +125,8 @@ def progress() -> Callback:
 
 
 class ImageGrid(Callback):
-    """After each validation, save LR, bicubic, SR and HR side by side, and send the grid to the loggers.
+    """After each validation, save LR, bicubic, SR and HR side by side, and send the grid to the loggers, with the
+    params of each degradation.
 
     Args:
         folder: where `step_000500.png` and, for the newest, `latest.png` go.
@@ -136,6 +137,7 @@ class ImageGrid(Callback):
     def __init__(self, folder: str | Path, images: int = 4, crop_px: int = 192) -> None:
         self.folder, self.images, self.crop_px = Path(folder), images, crop_px
         self._rows: list[dict[str, Any]] = []
+        self._captions: list[str] = []
 
     def on_validation_batch_end(
         self,
@@ -151,6 +153,7 @@ class ImageGrid(Callback):
         if trainer.is_global_zero and batch_idx % every == 0 and len(self._rows) < self.images:
             images = {"LR": batch.lr, "bicubic": outputs["bicubic"], "SR": outputs["sr"], "HR": batch.hr}
             self._rows.append({name: image[0].cpu() for name, image in images.items()})
+            self._captions.append(caption_of(batch))
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not self._rows:
@@ -161,10 +164,5 @@ class ImageGrid(Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         grid.save(self.folder / f"step_{trainer.global_step:06d}.png")
         grid.save(self.folder / "latest.png")
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_image("val/images", [grid])
-            elif isinstance(logger, TensorBoardLogger):
-                import numpy as np
-
-                logger.experiment.add_image("val/images", np.asarray(grid), trainer.global_step, dataformats="HWC")
+        log_grid(trainer.loggers, grid, self._captions, trainer.global_step)
+        self._captions = []

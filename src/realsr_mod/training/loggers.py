@@ -1,28 +1,71 @@
 """Loggers that need a decision before they are built, and one whose file survives any end of a training."""
 
 import csv
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from lightning_fabric.loggers.csv_logs import _ExperimentWriter
 from lightning_fabric.loggers.logger import rank_zero_experiment
-from pytorch_lightning.loggers import CSVLogger, WandbLogger
+from pytorch_lightning.loggers import CSVLogger, MLFlowLogger, WandbLogger
 from pytorch_lightning.loggers.csv_logs import ExperimentWriter
 
 from realsr_mod.runtime.files import atomic_write
 
 
-def wandb_logger(**options: Any) -> WandbLogger:
-    """Weights & Biases; offline (in `save_dir`, to be sent later by `wandb sync`) when nobody is logged in."""
+def wandb_logger(group: str | None = None, **options: Any) -> WandbLogger:
+    """Weights & Biases; offline (in `save_dir`, to be sent later by `wandb sync`) when nobody is logged in.
+
+    Args:
+        group: under which runs are listed together; None: the sweep that a run belongs to, if it belongs to one.
+        options: of Lightning's logger.
+    """
     import wandb
+
+    if wandb.run is not None:
+        wandb.finish(exit_code=1)  # of a job that failed before
+    options["group"] = group or sweep_name()
+    options.setdefault("id", _run_id(str(options.get("save_dir", "."))))  # a run that goes on is one run
 
     if "WANDB_MODE" not in os.environ and not wandb.login(prompt=False):
         print("wandb: not logged in, logging offline; send it later with `wandb sync`, or run `wandb login` first")
         options["mode"] = "offline"
     return WandbLogger(**options)
+
+
+def sweep_name() -> str | None:
+    """The folder's name of the sweep that this process does a job of; None outside of sweeps."""
+    if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
+        return None
+    return Path(HydraConfig.get().sweep.dir).name
+
+
+def _run_id(folder: str) -> str:
+    return hashlib.sha256(os.path.abspath(folder).encode()).hexdigest()[:12]
+
+
+def mlflow_logger(tags: Mapping[str, Any] | None = None, **options: Any) -> MLFlowLogger:
+    """MLflow. The jobs of a sweep have a tag `sweep` in common, its folder's name.
+
+    Args:
+        tags: of the run.
+        options: of Lightning's logger.
+
+    Raises:
+        ValueError: MLflow is not installed.
+    """
+    sweep = sweep_name()
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # a database needs far more packages; servers do not care
+    options["tracking_uri"] = options.get("tracking_uri") or os.environ.get("MLFLOW_TRACKING_URI")
+    try:
+        return MLFlowLogger(tags={**(tags or {}), **({"sweep": sweep} if sweep else {})}, **options)
+    except ModuleNotFoundError as error:
+        raise ValueError("logger=mlflow needs an extra: pip install 'realsr-mod[mlflow]'") from error
 
 
 class MetricsWriter(ExperimentWriter):

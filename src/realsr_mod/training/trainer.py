@@ -34,6 +34,7 @@ from realsr_mod.training.checkpointing import CheckedCheckpointIO, ConfigInCheck
 from realsr_mod.training.known_range import measured_range
 from realsr_mod.training.loggers import SavedMetrics
 from realsr_mod.training.prerequisites import resolve_prerequisites, trains_others_first
+from realsr_mod.training.records import Speed, log_configuration, log_end
 from realsr_mod.training.resume import FIXED_WHEN_RESUMED, checkpoint_to_resume, goes_on_by_folder
 from realsr_mod.training.runs import FAILURE_NAME, headline, ranked_figure, read_summary, remove_unused
 from realsr_mod.weights.locate import SUMMARY_NAME
@@ -102,6 +103,8 @@ def train(cfg: DictConfig, run: Path) -> float:
     trainer = build_trainer(cfg, run)
     datamodule = instantiate(cfg.data)
     module = instantiate(cfg.method)
+    if trainer.is_global_zero:
+        log_configuration(trainer.loggers, cfg)
     try:
         trainer.fit(module, datamodule, ckpt_path=checkpoint_to_resume(cfg, run), weights_only=True)
     except TrainingInterrupted as error:
@@ -114,6 +117,7 @@ def train(cfg: DictConfig, run: Path) -> float:
     metrics = trainer.validate(module, datamodule, verbose=False)[0]
     if trainer.is_global_zero:
         summary = release(cfg, run, module, trainer, metrics, other)
+        log_end(trainer.loggers, summary, run)
         show(summary, run)
     return ranked_figure({name.removeprefix("val/"): value for name, value in metrics.items()}, cfg.rank_by)
 
@@ -170,6 +174,7 @@ def build_trainer(cfg: DictConfig, run: Path) -> pl.Trainer:
             Timer(),
             ConfigInCheckpoint(cfg, FIXED_WHEN_RESUMED),
             SavedMetrics(),
+            Speed(),
             *(instantiate(callback) for callback in cfg.callbacks.values() if callback),
         ],
         logger=instantiate(cfg.logger),

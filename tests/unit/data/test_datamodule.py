@@ -44,6 +44,19 @@ def test_photos_can_be_compared_under_the_same_degradations(photo_folder):
     assert not torch.equal(batches[0].hr, batches[1].hr)
 
 
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_loop_of_ones_own_sees_the_batches_of_a_training(photo_folder, rank):
+    trained = with_trainer(folder_data(photo_folder), max_steps=4, rank=rank, world_size=2)
+    expected = [trained.on_after_batch_transfer(raw) for raw in trained.train_dataloader()]
+    own = list(folder_data(photo_folder).batches(4, rank=rank, world_size=2))
+    rest = list(folder_data(photo_folder).batches(4, start_step=3, rank=rank, world_size=2))
+    assert [batch.step for batch in own] == [0, 1, 2, 3]
+    for one, other in zip([*own, *rest], [*expected, expected[3]], strict=True):
+        assert torch.equal(one.lr, other.lr)
+        assert torch.equal(one.hr, other.hr)
+        assert one.names == other.names
+
+
 class Interrupted(Exception):
     """Stands for anything that ends a training in the middle of a step."""
 
