@@ -22,6 +22,7 @@ USED_WITHOUT_IMPORT = {
     "einops": "spandrel's, which a test loads",
     "hydra-submitit-launcher": "Hydra finds it as a plugin",
     "jupyterlab": "opens the notebooks",
+    "mlflow-skinny": "Lightning's logger writes by it",
     "tensorboard": "Lightning's logger writes by it",
     "hatchling": "builds the wheel that a test installs",
     "import-linter": "a command of make lint",
