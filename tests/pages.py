@@ -70,10 +70,11 @@ class Page:
         finally:
             connection.close()
 
-    def join(self, event: Any) -> tuple[int, str]:
-        """Send an event: anything, or bytes as they are."""
+    def join(self, event: Any, address: str | None = None) -> tuple[int, str]:
+        """Send an event: anything, or bytes as they are; from `address`, as a proxy on this computer says."""
         body = event if isinstance(event, bytes) else json.dumps(event).encode()
-        return self.ask("POST", f"{API}/queue/join", body, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"} | ({"X-Forwarded-For": address} if address else {})
+        return self.ask("POST", f"{API}/queue/join", body, headers)
 
     def logged(self) -> str:
         return self.log.read_text()
@@ -113,8 +114,8 @@ def served(options: list[str], folder: Path, before: str = "") -> Iterator[Page]
 class Visitor:
     """Does what the page's script does in a browser."""
 
-    def __init__(self, page: Page) -> None:
-        self.page = page
+    def __init__(self, page: Page, address: str | None = None) -> None:
+        self.page, self.address = page, address
         self.session = secrets.token_hex(6)
         config = json.loads(page.ask("GET", "/config")[1])
         self.events = config["dependencies"]
@@ -137,7 +138,7 @@ class Visitor:
         return json.loads(text)[0]
 
     def start(self, number: int, *data: Any, **more: Any) -> tuple[int, str]:
-        return self.page.join({"fn_index": number, "data": data, "session_hash": self.session, **more})
+        return self.page.join({"fn_index": number, "data": data, "session_hash": self.session, **more}, self.address)
 
     def results(self, count: int = 1) -> dict[str, dict]:
         """Wait for so many events that were started: their outputs by event. A failed one has `error`."""

@@ -26,3 +26,11 @@ def model(tmp_path) -> Path:
     summary = {"name": "srresnet", "steps": 1, "seconds": 1, "psnr_y": 1, "prerequisites": {}, "device": "cpu"}
     (run / "summary.json").write_text(str(summary).replace("'", '"'))
     return run
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how often trainings were killed, all of which ended as if they had not been."""
+    passed = terminalreporter.stats.get("passed", [])
+    kills = [value for report in passed for name, value in report.user_properties if name == "kills"]
+    if kills:
+        terminalreporter.write_line(f"{sum(kills)} kills of {len(kills)} trainings")

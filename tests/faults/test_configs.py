@@ -214,6 +214,53 @@ def test_params_that_are_none_are_refused(tensors, metadata, tmp_path):
     refusal(lambda: load_params(tmp_path / "b.safetensors"))
 
 
+def hostile_params(folder: Path, config: object, tensors: dict[str, torch.Tensor] | None = None) -> Path:
+    """A file for `degrade --params` whose pipeline is `config`: JSON, or a text that is none."""
+    path = folder / "hostile.safetensors"
+    text = config if isinstance(config, str) else json.dumps(config)
+    save_file(tensors or {"a": torch.zeros(1)}, path, {"degradation": text})
+    return path
+
+
+def degraded(folder: Path, *options: str) -> str:
+    """What `degrade` says about the photo in `folder`, which it should not degrade."""
+    from PIL import Image
+
+    Image.new("RGB", (40, 40)).save(folder / "a.png")
+    done = subprocess.run(
+        command("degrade", str(folder / "a.png"), "-o", str(folder / "out"), *options), cwd=folder, text=True,
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
+    )  # fmt: skip
+    assert not list((folder / "out").glob("*"))
+    return words(done)
+
+
+@pytest.mark.parametrize(
+    "name", all_of(["laughs", "gadget_inside", "python_object", "environment", "deep_block"], ("gadget_inside",))
+)
+def test_the_real_degrade_command_refuses_a_yaml_file(name, canary, tmp_path):
+    (tmp_path / "hostile.yaml").write_text(hostile_yaml(canary)[name], "utf-8")
+    assert "hostile.yaml: " in degraded(tmp_path, "--degradation", "hostile.yaml")
+
+
+PARAMS: dict[str, Callable[[Path], tuple]] = {
+    "gadget": lambda canary: (gadget(canary),),
+    "gadget_inside": lambda canary: (CLASSIC | {"kernel_size": gadget(canary)},),
+    "deep": lambda canary: ("[" * 200_000,),
+    "null": lambda canary: ("null",),
+    "kernel_1e9": lambda canary: (CLASSIC | {"kernel_size": 10**9 + 1},),
+    "other_tensors": lambda canary: (CLASSIC, {"blur/kernels": torch.zeros(1, 9, 9)}),
+    "nan": lambda canary: (CLASSIC, {"noise/sigma": torch.full((1,), float("nan"))}),
+}
+
+
+@pytest.mark.parametrize("name", all_of(PARAMS, ("gadget_inside",)))
+def test_the_real_degrade_command_refuses_params(name, canary, tmp_path):
+    path = hostile_params(tmp_path, *PARAMS[name](canary))
+    said = degraded(tmp_path, "--params", str(path))
+    assert path.name in said or "the params were drawn by another pipeline" in said
+
+
 def record(run: Path, overrides: object) -> Path:
     """A run folder that was interrupted, with a record of what it was started with."""
     (run / ".hydra").mkdir(parents=True)

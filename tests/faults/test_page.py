@@ -22,6 +22,14 @@ JSON = {"Content-Type": "application/json"}
 FILE = {"meta": {"_type": "gradio.FileData"}}
 
 
+SLOW = """
+import time
+from realsr_mod.inference.studio import Studio
+opened = Studio.open
+Studio.open = lambda studio, content, name: (time.sleep(20 if "slow" in name else 0), opened(studio, content, name))[1]
+"""
+
+
 def photo(number: int, side: int = 40) -> bytes:
     return png(np.random.default_rng(number).integers(0, 256, (side, side + 20, 3), np.uint8))
 
@@ -171,6 +179,36 @@ def no_photo(page, number: int) -> tuple[set[int], int, str]:
     return {200}, 200, said
 
 
+def test_one_visitor_cannot_take_all_places_and_others_are_served(options, tmp_path):
+    with served(options, tmp_path, before=SLOW) as page:
+        greedy = Visitor(page, "192.0.2.1")
+        place = greedy.upload("slow.png", photo(1))
+        event = greedy.number("upload")
+        statuses = [greedy.start(event, {"path": place, **FILE}) for _ in range(30)]
+        assert [status for status, _ in statuses] == [200] * 4 + [429] * 26
+        assert json.loads(statuses[-1][1])["detail"].startswith("4 of your photos are waiting or worked on already")
+        started = time.monotonic()
+        works(page)
+        assert time.monotonic() - started < 10
+
+
+def test_no_visitor_is_told_where_the_files_lie(page):
+    visitor = Visitor(page)
+    place = visitor.upload("a.png", photo(5))
+    assert place.startswith("/of_visitors/uploads/")
+    assert page.ask("GET", f"{API}/file={place}")[0] == 200
+    said = [json.dumps(visitor.does(visitor.number("upload"), {"path": place, **FILE})), json.dumps(visitor.upscales())]
+    said += [page.ask("GET", path)[1] for path in ("/", "/config", f"{API}/info")]
+    assert not [text for text in said if str(page.folder) in text or "realsr_mod_page_" in text]
+    assert any("/of_visitors/" in text for text in said)
+
+
+def test_the_limit_of_pixels_names_no_option_that_visitors_lack(page):
+    said = Visitor(page).opens("large.png", png(np.zeros((3000, 2000), np.uint8)))["error"]
+    assert "the limit is 4 megapixels; shrink it, cut it into parts, or ask whoever runs this page" in said
+    assert "data." not in said
+
+
 KINDS = [unknown_event, broken_json, wrong_types, foreign_host, foreign_site, other_paths, broken_upload, nonsense]
 
 
@@ -245,14 +283,6 @@ def test_uploads_and_results_are_removed_after_a_while(options, tmp_path):
         assert page.ask("GET", "/")[0] == 200
         visitor = Visitor(page)
         assert "error" not in visitor.does(visitor.number("select"), event_data={"index": 0})  # examples stay
-
-
-SLOW = """
-import time
-from realsr_mod.inference.studio import Studio
-opened = Studio.open
-Studio.open = lambda studio, content, name: (time.sleep(20 if "slow" in name else 0), opened(studio, content, name))[1]
-"""
 
 
 def opens_slowly(page) -> None:

@@ -156,11 +156,12 @@ def test_a_full_queue_is_said_in_words(page, address, options, tmp_path):
     with served([*options, "--max-megapixels", "4"], tmp_path / "page", before=SLOW_NETWORK) as busy:
         page.goto(busy.address)
         page.wait_for_selector("#examples img")
-        visitor = Visitor(busy)
-        visitor.opens("my photo.png", PHOTO)
-        upscale = visitor.after(visitor.number("release"))
-        while visitor.start(upscale, None, PLAIN, 0, 0)[0] == 200:
-            pass
+        visitors = [Visitor(busy, f"192.0.2.{number}") for number in range(6)]
+        upscale = visitors[0].after(visitors[0].number("release"))
+        for visitor in visitors:
+            visitor.opens("my photo.png", PHOTO)
+            for _ in range(4):
+                visitor.start(upscale, None, PLAIN, 0, 0)
         page.click("#examples button >> nth=0")
         page.wait_for_selector("text=16 photos are waiting already, and no more may; try again in a minute.")
 

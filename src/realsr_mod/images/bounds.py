@@ -6,7 +6,8 @@ chunks, by tags that claim the same bytes over and over, by a stream that unpack
 """
 
 MAX_PIXELS = 100_000_000  # of a photo, unless its user raises it
-RAISE = "raise the limit if you trust the file (--max-megapixels, or data.max_megapixels)"
+# Ends the sentences about such a limit; those who cannot raise it (visitors of a page) are told another ending.
+RAISE = ", or raise the limit if you trust the file (--max-megapixels, or data.max_megapixels)"
 MAX_CHUNKS = 10_000  # of a PNG or WebP, segments of a JPEG; larger files may have more:
 BYTES_PER_CHUNK = 4096  # libpng writes chunks of twice that
 MAX_JUNK_BYTES = 100_000  # between a JPEG's segments, which are skipped one by one
@@ -28,7 +29,7 @@ def check_pixels(width: int, height: int, max_pixels: int | None) -> None:
     if max_pixels is not None and width * height > max_pixels:
         raise BoundError(
             f"it has {width}x{height} pixels, the limit is {max_pixels / 1e6:g} megapixels; shrink it, cut it into "
-            f"parts, or {RAISE}"
+            f"parts{RAISE}"
         )
 
 
@@ -36,7 +37,8 @@ def check_bytes(length: int, max_pixels: int | None) -> None:
     """Raise a BoundError for a file larger than any image of so many pixels needs to be."""
     if max_pixels is not None and length > 64_000_000 + 16 * max_pixels:
         raise BoundError(
-            f"the file has {length / 1e6:.0f} MB, more than images of {max_pixels / 1e6:g} megapixels have; {RAISE}"
+            f"the file has {length / 1e6:.0f} MB, more than images of {max_pixels / 1e6:g} megapixels have; save it "
+            f"anew{RAISE}"
         )
 
 

@@ -12,6 +12,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from realsr_mod.inference.folder_name import HiddenFolder
+from realsr_mod.inference.places import Places, TooMany, visitor_of
+
 logger = logging.getLogger(__name__)
 
 HOST_OPTION = "--allowed-host"
@@ -82,17 +85,25 @@ class Door:
         names: it is asked by.
         upload_bytes: larger uploads are refused.
         check_event: takes an event as decoded from JSON and returns what is passed on; ValueError for what is none.
-        full: what a visitor is told when too many wait.
+        places: how many visitors' events may wait and be worked on.
+        folder: of visitors' files, whose place on the disk is told to nobody.
     """
 
     def __init__(
-        self, app: Any, names: HostNames, upload_bytes: int, check_event: Callable[[Any], dict[str, Any]], full: str
+        self,
+        app: Any,
+        names: HostNames,
+        upload_bytes: int,
+        check_event: Callable[[Any], dict[str, Any]],
+        places: Places,
+        folder: HiddenFolder,
     ) -> None:
         self.app = app
         self.names = names
         self.upload_bytes = upload_bytes
         self.check_event = check_event
-        self.full = full
+        self.places = places
+        self.folder = folder
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -101,9 +112,11 @@ class Door:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        answer = _Answer(send)
+        answer = _Answer(self.folder.hidden_from(send))
         try:
             await self._let_in(scope, receive, answer)
+        except TooMany as refusal:
+            await answer.refuse(scope, 429, str(refusal))
         except Refused as refusal:
             if refusal.status == 413:  # most senders read no answer before all is sent
                 await _drain(receive, 10 * self.upload_bytes)
@@ -127,9 +140,11 @@ class Door:
         if scope["method"] == "POST":
             receive = self._bounded(path, scope, receive)
         if path == JOIN:
-            await self.app(scope, await self._checked(receive), self._saying_full(answer))
+            checked, visitor = await self._checked(receive), visitor_of(scope)
+            with self.places.one_more(visitor):
+                await self.app(scope, checked, self._saying_full(answer))
         else:
-            await self.app(scope, receive, answer.send)
+            await self.app(self.folder.found_in(scope), receive, answer.send)
 
     def _check_names(self, scope: Scope) -> None:
         headers = {key: value.decode("latin-1") for key, value in scope["headers"]}
@@ -174,7 +189,7 @@ class Door:
             body += message.get("body", b"")
             more = message.get("more_body", False)
         try:
-            event = json.loads(body)
+            event = json.loads(self.folder.find(body))
         except (ValueError, RecursionError) as error:
             raise Refused(400, "this is no JSON") from error
         try:
@@ -196,7 +211,7 @@ class Door:
     def _saying_full(self, answer: "_Answer") -> Send:
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 503:
-                raise Refused(429, self.full)
+                raise Refused(429, self.places.full)
             await answer.send(message)
 
         return send

@@ -1,6 +1,7 @@
 """The web page: a photo and its sliders on the left, before and after with a draggable divider on the right."""
 
 import os
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,14 @@ from starlette.middleware import Middleware
 from realsr_mod.images.formats import SUFFIXES
 from realsr_mod.inference.door import Door, HostNames
 from realsr_mod.inference.events import SLIDERS, Handlers, checked_event, plainly
+from realsr_mod.inference.folder_name import HiddenFolder
+from realsr_mod.inference.places import Places, visitor_of
 
 DECODERS = 8  # processes that open photos at once; the network works on one photo at a time
 MAX_WAITING = 16
 FULL = f"{MAX_WAITING} photos are waiting already, and no more may; try again in a minute."
+MAX_PER_VISITOR = 4  # of the photos that wait or are worked on
+TOO_MANY = f"{MAX_PER_VISITOR} of your photos are waiting or worked on already; let one of them be finished first."
 SESSIONS = 1000  # that the page remembers which photo is open for
 THEME = gr.themes.Soft(
     primary_hue="indigo",
@@ -125,7 +130,8 @@ def serve(page: gr.Blocks, handlers: Handlers, names: HostNames, host: str, port
         names=names,
         upload_bytes=max_upload_mb * 10**6,
         check_event=partial(checked_event, page, handlers),
-        full=FULL,
+        places=Places(partial(visitors_under_way, page), MAX_PER_VISITOR, FULL, TOO_MANY),
+        folder=HiddenFolder(handlers.folder.path),
     )
     page.launch(
         server_name=host,
@@ -147,6 +153,15 @@ def serve(page: gr.Blocks, handlers: Handlers, names: HostNames, host: str, port
     )
     own = frozenset(path for path in handlers.folder.uploads.rglob("*") if path.is_file())  # copies of the examples
     handlers.folder.sweep_regularly(own, then=partial(forget, page, handlers))
+
+
+def visitors_under_way(page: gr.Blocks) -> Iterator[str]:
+    """Whose events wait in the page's queue or are worked on, each as often as they have some."""
+    queue = page._queue
+    waiting = [event for events in queue.event_queue_per_concurrency_id.values() for event in events.queue]
+    working = [event for events in queue.active_jobs if events for event in events]
+    for event in (*waiting, *working):
+        yield visitor_of(event.request.scope)
 
 
 def forget(page: gr.Blocks, handlers: Handlers) -> None:

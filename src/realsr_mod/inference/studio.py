@@ -12,9 +12,10 @@ import numpy as np
 from torch import Tensor
 
 from realsr_mod.data.photos import embedded_photos
+from realsr_mod.images.bounds import RAISE
 from realsr_mod.images.fit import fit_format
 from realsr_mod.images.image import LoadedImage
-from realsr_mod.images.read import decode_image
+from realsr_mod.images.read import ImageReadError, decode_image
 from realsr_mod.images.sandbox import decode_apart
 from realsr_mod.images.write import write_image
 from realsr_mod.inference.compare import same_size_previews
@@ -24,6 +25,7 @@ from realsr_mod.weights.locate import Model, ModelLocation, locate
 
 PREVIEW_SIDE_PX = 1600
 EXAMPLE_SIDE_PX = 128
+RAISED_BY_OTHERS = ", or ask whoever runs this page to raise the limit (--max-megapixels)"
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,12 @@ class Studio:
 
     def open(self, content: bytes, name: str) -> OpenedImage:
         """Decode a photo. Raises ValueError for what is no image or too large. Threads may do this side by side."""
-        return OpenedImage(name, decode_apart(content, name, self.max_pixels))
+        try:
+            return OpenedImage(name, decode_apart(content, name, self.max_pixels))
+        except ImageReadError as error:
+            if not error.reason.endswith(RAISE):
+                raise
+            raise ImageReadError(name, error.reason.removesuffix(RAISE) + RAISED_BY_OTHERS) from None
 
     def embedding(self, photo: OpenedImage, model: str) -> Tensor:
         """What this model estimates of the photo, (D,); estimated once."""

@@ -42,7 +42,7 @@ def run_command(
     from realsr_mod.runtime.compose import main_options
     from realsr_mod.runtime.config_errors import USER_ERRORS, explain
     from realsr_mod.runtime.folders import new_folder
-    from realsr_mod.runtime.overrides import readable
+    from realsr_mod.runtime.overrides import flags_first, readable
 
     traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ.setdefault(_USERS_WISH, str(traceback_wanted))
@@ -50,7 +50,7 @@ def run_command(
     try:
         if "LOCAL_RANK" not in os.environ:
             is_sweep = not {"-m", "--multirun"}.isdisjoint(sys.argv)
-            sys.argv[1:] = prepare([readable(argument, is_sweep) for argument in sys.argv[1:]])
+            sys.argv[1:] = prepare([readable(argument, is_sweep) for argument in flags_first(sys.argv[1:])])
         OmegaConf.register_new_resolver("new_folder", new_folder, use_cache=True, replace=True)
         hydra.main(config_path=str(CONF_DIR), config_name=config_name, **main_options())(task)()
     except USER_ERRORS as error:

@@ -1,6 +1,7 @@
 """Command-line arguments as Hydra reads them."""
 
 import re
+from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -49,3 +50,27 @@ def in_quotes(value: str) -> str:
 def is_override(argument: str) -> bool:
     """Whether a command-line argument sets something (KEY=VALUE, ~KEY), or is a flag of Hydra's or its value."""
     return not argument.startswith("-") and ("=" in argument or argument.startswith("~"))
+
+
+# Flags of Hydra's that a value follows, unless it is joined to them by `=`.
+VALUED_FLAGS = frozenset(
+    ("--cfg", "-c", "--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--experimental-rerun",
+     "--info", "-i", "--package", "-p")
+)  # fmt: skip
+
+
+def flags_first(arguments: Sequence[str]) -> list[str]:
+    """The same command line with Hydra's flags, and their values, before what sets something.
+
+    Hydra's parser takes overrides in one piece alone: `a=1 -m seed=0,1` would be a usage message.
+    """
+    flags, rest, given = [], [], list(arguments)
+    while given:
+        argument = given.pop(0)
+        if argument.startswith("-") and argument != "-":
+            flags.append(argument)
+            if argument in VALUED_FLAGS and given and not given[0].startswith("-") and not is_override(given[0]):
+                flags.append(given.pop(0))
+        else:
+            rest.append(argument)
+    return [*flags, *rest]

@@ -129,6 +129,12 @@ class ConfigInCheckpoint(pl.Callback):
     def __init__(self, config: DictConfig, fixed: tuple[str, ...]) -> None:
         values = ((key, OmegaConf.select(config, key, default=None)) for key in fixed)
         self.text = {key: _text(value) for key, value in values}
+        self.has_gone_on = False  # whether a batch was trained, so that nothing of a checkpoint is left to be read
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.has_gone_on = True
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -138,7 +144,7 @@ class ConfigInCheckpoint(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        if CONFIG not in checkpoint:
+        if not isinstance(checkpoint.get(CONFIG), dict):
             raise ValueError(
                 "the checkpoint is of an earlier version, which trainings cannot go on from; begin a new run with "
                 "start_from=RUN once that run is finished, or train it anew"

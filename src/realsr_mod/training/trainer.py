@@ -41,6 +41,7 @@ from realsr_mod.weights.locate import SUMMARY_NAME
 from realsr_mod.weights.release import read_config, save_model
 from realsr_mod.weights.state import load_state
 
+NOT_OF_A_CHECKPOINT = (LookupError, TypeError, AttributeError, RuntimeError)  # what its odd content leads to
 FIGURES = (*METRICS, *(f"bicubic_{name}" for name in METRICS), "accuracy")  # whichever the method measures
 SHARES = ("degradation_share", "teacher_degradation_share")
 
@@ -105,8 +106,14 @@ def train(cfg: DictConfig, run: Path) -> float:
     module = instantiate(cfg.method)
     if trainer.is_global_zero:
         log_configuration(trainer.loggers, cfg)
+    checkpoint = checkpoint_to_resume(cfg, run)
     try:
-        trainer.fit(module, datamodule, ckpt_path=checkpoint_to_resume(cfg, run), weights_only=True)
+        trainer.fit(module, datamodule, ckpt_path=checkpoint, weights_only=True)
+    except NOT_OF_A_CHECKPOINT as error:
+        if checkpoint is None or any(isinstance(c, ConfigInCheckpoint) and c.has_gone_on for c in trainer.callbacks):
+            raise
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        raise ValueError(f"{checkpoint}: this training cannot go on from it ({reason}); begin a new run") from error
     except TrainingInterrupted as error:
         options = " ".join([*given_options(), f"resume={_shown(run)}"])
         by_folder = goes_on_by_folder(run)

@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 
 from realsr_mod.inference.door import API, JOIN, UPLOAD, Door, HostNames, hostname
+from realsr_mod.inference.folder_name import HiddenFolder
+from realsr_mod.inference.places import Places
 
 
 def check_event(event):
@@ -17,12 +20,14 @@ def check_event(event):
 class Behind:
     """Stands for the page: takes in everything, and answers with `status` or fails."""
 
-    def __init__(self, status: int = 200, error: Exception | None = None, late: bool = False) -> None:
-        self.status, self.error, self.late = status, error, late
-        self.body = self.query = None
+    def __init__(
+        self, status: int = 200, error: Exception | None = None, late: bool = False, parts=(b"page",), kind="image/png"
+    ) -> None:
+        self.status, self.error, self.late, self.parts, self.kind = status, error, late, parts, kind
+        self.body = self.query = self.path = None
 
     async def __call__(self, scope, receive, send):
-        self.query, body, more = scope["query_string"], b"", True
+        self.query, self.path, body, more = scope["query_string"], scope["path"], b"", True
         while more:
             message = await receive()
             body += message.get("body", b"")
@@ -30,17 +35,22 @@ class Behind:
         self.body = body
         if self.error and not self.late:
             raise self.error
-        await send({"type": "http.response.start", "status": self.status, "headers": []})
+        headers = [(b"content-type", self.kind.encode()), (b"content-length", str(sum(map(len, self.parts))).encode())]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
         if self.error:
             raise self.error
-        await send({"type": "http.response.body", "body": b"page"})
+        for number, part in enumerate(self.parts):
+            more = number < len(self.parts) - 1
+            await send({"type": "http.response.body", "body": part, "more_body": more})
 
 
-def ask(behind, method="GET", path="/", *parts: bytes, names=None, query=b"", **headers: str):
+def ask(behind, method="GET", path="/", *parts: bytes, names=None, query=b"", client="192.0.2.2", **headers: str):
     """Status, text, and whether the answer was ended."""
-    door = Door(behind, names or HostNames("127.0.0.1"), 1000, check_event, full="16 wait already.")
+    places = Places(lambda: iter(["192.0.2.1"] * 4), 4, "16 wait already.", "4 of yours wait.")
+    folder = HiddenFolder(Path("/tmp/secret ä"))
+    door = Door(behind, names or HostNames("127.0.0.1"), 1000, check_event, places, folder)
     headers = {"host": "localhost:7860"} | headers
-    scope = {"type": "http", "method": method, "path": path, "query_string": query}
+    scope = {"type": "http", "method": method, "path": path, "query_string": query, "client": (client, 1)}
     scope["headers"] = [(key.replace("_", "-").encode(), value.encode("latin-1")) for key, value in headers.items()]
     messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
     messages.append({"type": "http.request", "body": b"", "more_body": False})
@@ -53,6 +63,9 @@ def ask(behind, method="GET", path="/", *parts: bytes, names=None, query=b"", **
         sent.append(message)
 
     asyncio.run(door(scope, receive, send))
+    length = dict(sent[0]["headers"]).get(b"content-length", b"0")
+    body = b"".join(message.get("body", b"") for message in sent)
+    assert sent[0]["status"] != 200 or len(behind.parts) > 1 or behind.error or int(length) == len(body)
     ended = sent[-1]["type"] == "http.response.body" and not sent[-1].get("more_body", False)
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent).decode(), ended
 
@@ -205,3 +218,27 @@ def test_a_stream_that_breaks_off_is_ended_quietly(caplog):
     status, _, ended = ask(Behind(error=RuntimeError("no such session"), late=True), "GET", f"{API}/queue/data")
     assert (status, ended) == (200, True)
     assert "no such session" not in caplog.text
+
+
+def test_one_visitor_cannot_take_all_places():
+    status, text, _ = ask(Behind(), "POST", JOIN, b"{}", client="192.0.2.1")
+    assert (status, json.loads(text)["detail"]) == (429, "4 of yours wait.")
+    assert ask(Behind(), "POST", JOIN, b"{}", client="192.0.2.2")[0] == 200
+    assert ask(Behind(), client="192.0.2.1")[0] == 200  # what takes no place
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/html; charset=utf-8", "text/event-stream"])
+@pytest.mark.parametrize("written", ["/tmp/secret ä/a.png", r"/tmp/secret \u00e4/a.png", "/tmp/secret%20%C3%A4/a.png"])
+def test_nobody_is_told_where_visitors_files_lie(kind, written):
+    behind = Behind(parts=[f'"{written}", "/tmp/other"'.encode()], kind=kind)
+    assert ask(behind)[1] == '"/of_visitors/a.png", "/tmp/other"'
+    behind = Behind(parts=[f"data: {written}\n\n".encode()] * 2, kind="text/event-stream")
+    assert ask(behind)[1] == "data: /of_visitors/a.png\n\n" * 2
+
+
+def test_the_name_outside_leads_to_the_files():
+    behind = Behind()
+    ask(behind, "GET", f"{API}/file=/of_visitors/uploads/a.png")
+    assert behind.path == f"{API}/file=/tmp/secret ä/uploads/a.png"
+    ask(behind, "POST", JOIN, b'{"data": [{"path": "/of_visitors/uploads/a.png"}]}')
+    assert json.loads(behind.body)["data"] == [{"path": "/tmp/secret ä/uploads/a.png"}]

@@ -1,8 +1,10 @@
 import sys
 
 import pytest
+from hydra._internal.utils import get_args_parser
 
 from realsr_mod.runtime.hydra_command import run_command
+from realsr_mod.runtime.overrides import VALUED_FLAGS, flags_first
 
 
 def failing(arguments, monkeypatch, capsys, task=lambda cfg: None):
@@ -68,6 +70,37 @@ def test_folders_may_be_called_as_people_call_them(name, monkeypatch, tmp_path):
     run_command("train", lambda cfg: seen.append(cfg.name))
     assert seen == [name]
     assert (tmp_path / name / ".hydra").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (["a=1", "-m", "seed=0,1"], ["-m", "a=1", "seed=0,1"]),
+        (["a=1", "--cfg", "job", "b=2"], ["--cfg", "job", "a=1", "b=2"]),
+        (["a=1", "-c", "job", "-r", "~b", "--multirun"], ["-c", "job", "-r", "--multirun", "a=1", "~b"]),
+        (["a=1", "--cfg=job", "b=2", "-cn=x"], ["--cfg=job", "-cn=x", "a=1", "b=2"]),
+        (["a=1", "--info", "b=2"], ["--info", "a=1", "b=2"]),
+        (["a=-1", "b=[1,2]", "resume=auto"], ["a=-1", "b=[1,2]", "resume=auto"]),
+        (["a=1", "--cfg"], ["--cfg", "a=1"]),
+        ([], []),
+    ],
+)
+def test_flags_may_stand_anywhere(given, read):
+    assert flags_first(given) == read
+
+
+def test_the_flags_with_a_value_are_hydras():
+    actions = get_args_parser()._actions
+    valued = {name for action in actions if action.nargs != 0 for name in action.option_strings}
+    assert valued <= VALUED_FLAGS
+
+
+def test_a_sweep_between_overrides_runs_every_job(monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train", "name=a", "-m", "seed=0,1"])
+    run_command("train", lambda cfg: seen.append((cfg.name, cfg.seed)))
+    assert seen == [("a", 0), ("a", 1)]
 
 
 def test_a_full_disk_is_one_message(monkeypatch, capsys, tmp_path):
