@@ -14,8 +14,8 @@ from torch import Tensor
 from realsr_mod.data.photos import embedded_photos
 from realsr_mod.images.bounds import RAISE
 from realsr_mod.images.fit import fit_format
-from realsr_mod.images.image import LoadedImage
-from realsr_mod.images.read import ImageReadError, decode_image
+from realsr_mod.images.image import ImageReadError, LoadedImage
+from realsr_mod.images.read import decode_image
 from realsr_mod.images.sandbox import decode_apart
 from realsr_mod.images.write import write_image
 from realsr_mod.inference.compare import same_size_previews
