@@ -4,6 +4,7 @@ import json
 import resource
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -344,6 +345,14 @@ def test_runs_lie_where_this_one_does(runs_dir, run, taken, tmp_path):
         check_foreign(tmp_path / run, overrides)
     else:
         assert "(runs_dir)" in refusal(lambda: check_foreign(tmp_path / run, overrides))
+
+
+@pytest.mark.parametrize("key", ["trainer", "callbacks", "logger", "data", "method"])
+@pytest.mark.parametrize("value", ["abc", "[1,2]", "null", "5", "{a:1}"])
+@pytest.mark.fault
+def test_a_record_of_odd_shape_is_no_traceback(key, value, tmp_path):
+    with suppress(ValueError):
+        check_foreign(tmp_path, [f"~{key}", f"+{key}={value}"])
 
 
 def test_what_is_given_anew_is_the_users_own(tmp_path):

@@ -90,7 +90,8 @@ def _check_places(run: Path, cfg: Mapping[str, Any], plain: Mapping[str, Any]) -
                 name = ".".join((key, *place))
                 raise ValueError(f"{run}: its record writes to {value!r:.100} ({name}), as no run of ours; {ADVICE}")
     known = _trainer_options()
-    for option, value in (cfg.get("trainer") or {}).items():
+    trainer = cfg.get("trainer")
+    for option, value in trainer.items() if isinstance(trainer, Mapping) else ():
         if option not in known or (option == "strategy" and not _STRATEGY.fullmatch(str(value))):
             raise ValueError(f"{run}: its record sets trainer.{option}={value!r:.80}, as no run of ours; {ADVICE}")
     if cfg.get("prerequisites") != plain.get("prerequisites"):

