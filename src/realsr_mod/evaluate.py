@@ -2,11 +2,12 @@
 
     python -m realsr_mod.evaluate model=newest data.root=Set5 protocol=gaussian8
     python -m realsr_mod.evaluate model=kdsr-real-x4 data.root=[Set5,Set14]
-    python -m realsr_mod.evaluate model=RUN data.root=my_pairs protocol=paired metrics=[psnr_y,ssim_y,niqe]
-    python -m realsr_mod.evaluate model=[kdsr-real-x4,mmrealsr-x4,bicubic] data.root=Set5 protocol=second_order
+    python -m realsr_mod.evaluate model=RUN data.root=my_pairs protocol=paired
+    python -m realsr_mod.evaluate model=[RUN,bicubic] metrics=[psnr_y,niqe]
 
-Figures go to runs/evaluate/DATE_TIME/evaluation.json; their means are shown. Several models are compared: one table,
-with intervals by paired bootstrap, and comparison.html, where their images lie side by side under a divider.
+Figures go to runs/evaluate/DATE_TIME/evaluation.json; their means are shown.
+Several models are compared: one table, with intervals by paired bootstrap, and
+comparison.html, where their images lie side by side under a divider.
 """
 
 from typing import TYPE_CHECKING
