@@ -123,7 +123,7 @@ def test_results_in_a_folder_among_the_photos_are_written_anew(photos):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--degradation", "nothing"], "give one of bicubic, classic_aniso, classic_iso"),
+        (["--degradation", "nothing"], "give one of bicubic, camera_shake, classic_aniso"),
         (["--params", "nowhere.safetensors"], "nowhere.safetensors: no such file"),
         (["--degradation", "nowhere.yaml"], "nowhere.yaml: no such file"),
     ],
