@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import json
+import logging
 import os
 from pathlib import Path
 
@@ -22,6 +23,14 @@ def read_golden(name: str) -> tuple[dict[str, Tensor], dict]:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no mapping)
         metadata = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
     return tensors, metadata
+
+
+@pytest.fixture(autouse=True)
+def log_level_as_it_was():
+    """Commands that run inside a test set the root's level, by which other tests see more."""
+    level = logging.root.level
+    yield
+    logging.root.setLevel(level)
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+import os
+import subprocess
 import sys
 
 import pytest
@@ -32,10 +34,12 @@ def test_what_does_not_exist_is_named_with_what_does(argument, named, monkeypatc
     assert "Traceback" not in error
 
 
-def test_a_key_that_only_some_jobs_of_a_sweep_have_is_named(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    error = failing(["-m", "experiment=crlsr,kdsr_student", "teacher=null"], monkeypatch, capsys)
-    assert "not every job of this sweep has a key 'teacher'" in error
+def test_a_key_that_only_some_jobs_of_a_sweep_have_is_named(tmp_path):
+    command = [sys.executable, "-m", "realsr_mod.train", "-m", "experiment=crlsr,kdsr_student", "teacher=null"]
+    environment = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "not every job of this sweep has a key 'teacher'" in done.stderr
 
 
 def test_a_users_error_is_one_message(monkeypatch, capsys, tmp_path):
