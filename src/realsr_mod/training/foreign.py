@@ -14,7 +14,6 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
 from realsr_mod.runtime.compose import compose
@@ -54,7 +53,7 @@ def check_foreign(run: Path, overrides: Sequence[str]) -> None:
     try:
         cfg = _composed(overrides)
         plain = _composed([item for item in overrides if _group(item) is not None])
-    except (HydraException, OmegaConfBaseException) as error:
+    except Exception as error:  # Hydra's own, and what its parser stumbles over: a TypeError for trainer=[1,2]
         reason = " ".join(str(error).split())[:300]
         raise ValueError(f"{run}: its record does not describe a training: {reason}") from error
     known = _conf_targets()
