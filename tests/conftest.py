@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,11 +27,18 @@ def read_golden(name: str) -> tuple[dict[str, Tensor], dict]:
 
 
 @pytest.fixture(autouse=True)
-def log_level_as_it_was():
-    """Commands that run inside a test set the root's level, by which other tests see more."""
+def logging_as_it_was():
+    """Commands that run inside a test set up logging anew, and the next tests share what they leave.
+
+    The root's level would show other tests more. absl's handler (TensorBoard imports it) keeps the stream that pytest
+    had put in place of stderr and closes it with the next set-up, under every test that follows; it leaves the real
+    one alone.
+    """
     level = logging.root.level
     yield
     logging.root.setLevel(level)
+    if absl_logging := sys.modules.get("absl.logging"):
+        absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 @pytest.fixture
