@@ -32,8 +32,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 demo: $(VENV)/.installed
 	$(BIN)/python -m realsr_mod.train experiment=kdsr_student
 
+## a third process fills the pauses of the other two: many tests wait for commands
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-hydra: $(VENV)/.installed-dev
 	rm -rf $(HYDRA_NEXT)
@@ -43,7 +44,7 @@ test-hydra: $(VENV)/.installed-dev
 		tests/unit/test_configs.py tests/unit/runtime tests/integration/test_train.py
 
 faults: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 -m fault tests/faults
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m fault
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

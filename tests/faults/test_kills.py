@@ -157,6 +157,7 @@ def test_a_signal_to_the_whole_group_saves_the_step_without_a_traceback(number, 
     assert "Traceback" not in output, output
 
 
+@pytest.mark.fault
 def test_a_damaged_checkpoint_is_noticed_and_the_one_before_takes_its_place(tmp_path):
     arguments = [*METHODS["plain"], *COMMON, "trainer.max_steps=60"]
     finished(train(tmp_path, *arguments, "name=whole"))

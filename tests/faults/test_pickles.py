@@ -219,7 +219,7 @@ def legacy(content: bytes) -> bytes:
     )
 
 
-QUICK = ("key", "pairs", "called", "deep", "storage", "buffer")
+QUICK = ("key", "pairs", "called", "storage", "buffer")
 
 
 @pytest.mark.parametrize("name", all_of(endless(), QUICK))

@@ -160,6 +160,7 @@ def test_a_full_queue_is_said_in_words(page, address, options, tmp_path):
         upscale = visitors[0].after(visitors[0].number("release"))
         for visitor in visitors:
             visitor.opens("my photo.png", PHOTO)
+        for visitor in visitors:
             for _ in range(4):
                 visitor.start(upscale, None, PLAIN, 0, 0)
         page.click("#examples button >> nth=0")

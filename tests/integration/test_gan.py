@@ -34,7 +34,7 @@ def logged(run_folder) -> dict[str, list[float]]:
     return {name: [float(row[name]) for row in rows if row[name]] for name in rows[0]}
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 def test_two_processes_play_the_game_on_quintuples(run, tmp_path):
     small = "adversarial.discriminator.channels=4"
     run("train", "experiment=mmrealsr_gan", "start_from=null", *TINY, small, "trainer=ddp_cpu")

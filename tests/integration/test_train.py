@@ -121,6 +121,7 @@ def test_ctrl_c_saves_and_the_run_alone_is_enough_to_go_on(run, tmp_path):
     assert steps == list(range(150)), "each once, those from before the interruption included"
 
 
+@pytest.mark.fault
 def test_ctrl_c_in_two_processes_saves_and_is_reported_once(tmp_path):
     arguments = ["train", "experiment=kdsr_student", "teacher=null", *TINY, "trainer=ddp_cpu", "trainer.max_steps=3000"]
     output, status = interrupted(arguments, tmp_path)
@@ -168,7 +169,7 @@ def test_sweep_ranks_jobs_of_several_experiments_and_survives_those_that_fail(ru
     assert table.count("data.hr_crop_px must be a multiple of scale=4, got 33") == 2
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 def test_ctrl_c_while_the_teacher_trains_saves_the_teacher(tmp_path):
     arguments = ["train", "experiment=kdsr_student", *TINY, "trainer.max_steps=3000"]
     output, _ = interrupted(arguments, tmp_path)

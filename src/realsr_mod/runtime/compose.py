@@ -6,6 +6,7 @@ from typing import Any
 
 import hydra
 from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, InstantiationException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
@@ -46,10 +47,15 @@ def main_options() -> dict[str, Any]:
 
 
 def compose(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
-    """The configuration that a command line with these overrides makes, without a command."""
+    """The configuration that a command line with these overrides makes; also within a command, which goes on as it was."""
     Plugins.instance().register(ConfigsOfPlugins)
-    with hydra.initialize_config_dir(str(CONF_DIR), **_VERSION):
-        return hydra.compose(config_name, overrides=list(overrides))
+    outer = GlobalHydra.instance().hydra  # of the command: Hydra allows one at a time
+    GlobalHydra.instance().clear()
+    try:
+        with hydra.initialize_config_dir(str(CONF_DIR), **_VERSION):
+            return hydra.compose(config_name, overrides=list(overrides))
+    finally:
+        GlobalHydra.instance().hydra = outer
 
 
 def instantiate(config: Any, *args: Any, **kwargs: Any) -> Any:

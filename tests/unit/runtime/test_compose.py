@@ -1,18 +1,35 @@
 import re
+import sys
 
 import pytest
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import InstantiationException
 from omegaconf.errors import MissingMandatoryValue
 
 import realsr_mod.runtime.compose as compose_module
 from realsr_mod.runtime.compose import TARGETS, compose, instantiate
 from realsr_mod.runtime.config import CONF_DIR
+from realsr_mod.runtime.hydra_command import run_command
 
 BICUBIC = "realsr_mod.degradations.classic.Bicubic"
 
 
 def test_a_configuration_becomes_an_object():
     assert instantiate(compose("train", ["degradation=bicubic", "scale=3"]).degradation).scale == 3
+
+
+def test_a_command_composes_and_goes_on_as_it_was(monkeypatch, tmp_path):
+    def task(cfg):
+        before = GlobalHydra.instance().hydra
+        assert compose("train", ["scale=2"]).scale == 2
+        assert GlobalHydra.instance().hydra is before
+        scales.append(cfg.scale)
+
+    scales = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train", "scale=3"])
+    run_command("train", task)
+    assert scales == [3]
 
 
 def test_every_target_of_our_configurations_is_allowed():
