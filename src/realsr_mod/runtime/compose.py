@@ -47,7 +47,7 @@ def main_options() -> dict[str, Any]:
 
 
 def compose(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
-    """The configuration that a command line with these overrides makes; also within a command, which goes on as it was."""
+    """The configuration that a command line with these overrides makes; a command it is called in goes on as it was."""
     Plugins.instance().register(ConfigsOfPlugins)
     outer = GlobalHydra.instance().hydra  # of the command: Hydra allows one at a time
     GlobalHydra.instance().clear()
