@@ -2,6 +2,7 @@
 
 import logging
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
@@ -21,8 +22,9 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` and a misspelt opti
     from collections.abc import Callable
 
     from realsr_mod.images.image import LoadedImage
-    from realsr_mod.inference.batch import Outcome, Settings
+    from realsr_mod.inference.outcome import Outcome, Settings
     from realsr_mod.inference.plan import Job
+    from realsr_mod.inference.steady import Steady
     from realsr_mod.inference.tiling import OnTile
     from realsr_mod.inference.upscaler import Upscaler, UpscalerSettings
 
@@ -40,6 +42,13 @@ class Format(StrEnum):
     heic = "heic"
     avif = "avif"
     bmp = "bmp"
+
+
+class Frames(StrEnum):
+    """What is taken of animated images."""
+
+    first = "first"
+    all = "all"
 
 
 class Precision(StrEnum):
@@ -137,6 +146,7 @@ def upscale(
         EngineName, option("auto: OpenVINO on a CPU, if it is installed and the model made for it; else torch.")
     ] = EngineName.auto,
     file_format: Annotated[Format, option("auto keeps each photo's own.", "--format")] = Format.auto,
+    frames: Annotated[Frames, option("Of an animated GIF, WebP or PNG: the first frame, or all.")] = Frames.first,
     compare: Annotated[bool, option("Also write NAME_compare.png: before, after.", "--compare")] = False,
     suffix: Annotated[str, option("Ending of the results' names: photo_SUFFIX.png.")] = "",
     overwrite: Annotated[bool, option("Make results anew that exist already.", "--overwrite")] = False,
@@ -145,8 +155,9 @@ def upscale(
     list_: ListOption = False,
 ) -> None:
     """Make photos larger and better with a trained model."""
-    from realsr_mod.inference.batch import Settings
+    from realsr_mod.inference.outcome import Settings
     from realsr_mod.inference.plan import plan
+    from realsr_mod.inference.steady import Steady
 
     handler = RichHandler(console=console, show_time=False, show_path=False)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(message)s")
@@ -155,18 +166,20 @@ def upscale(
             raise ValueError("no photo is given; give the paths of photos, or of folders of photos")
         if set(suffix) & set("/\\"):
             raise ValueError(f"--suffix {suffix!r} must be a part of a name, without slashes")
-        jobs = plan(given, output, compare, say, suffix)
+        all_frames = frames is Frames.all
+        jobs = plan(given, output, compare, say, suffix, animated=all_frames)
         upscaler = load(
             model, device=device, precision=precision.value, tile=tile, overlap=overlap, engine=engine.value
         )
         upscaler.check(outscale, blur=blur, noise=noise)
-    settings = Settings(file_format.value, compare, overwrite, int(max_megapixels * 1e6))
+    settings = Settings(file_format.value, compare, overwrite, int(max_megapixels * 1e6), all_frames)
     outcomes = run_with_progress(
         jobs,
         lambda image, on_estimate, on_tile: upscaler(
             image, outscale=outscale, blur=blur, noise=noise, on_estimate=on_estimate, on_tile=on_tile
         ),
         settings,
+        Steady(upscaler, outscale, {"blur": blur, "noise": noise}),
     )
     failed = [outcome for outcome in outcomes if outcome.failure]
     if failed:
@@ -198,11 +211,14 @@ def load(model: str | None, **settings: "Unpack[UpscalerSettings]") -> "Upscaler
 
 
 def run_with_progress(
-    jobs: "list[Job]", enlarge: "Callable[[LoadedImage, OnTile, OnTile], LoadedImage]", settings: "Settings"
+    jobs: "list[Job]",
+    enlarge: "Callable[[LoadedImage, OnTile, OnTile], LoadedImage]",
+    settings: "Settings",
+    steady: "Steady",
 ) -> "list[Outcome]":
     """Do the jobs under two bars: all images with the time left, and what is done with the image at hand.
 
-    `enlarge` gets an image, and what to call after each part of its estimate and after each tile.
+    `enlarge` gets an image, and what to call after each part of its estimate and after each tile; `steady` frames.
     """
     from realsr_mod.inference.batch import run_jobs
 
@@ -219,8 +235,8 @@ def run_with_progress(
         images = progress.add_task("photos", total=len(jobs), count=f"0/{len(jobs)}")
         tiles = progress.add_task("tiles", total=None, count="")
 
-        def on_tile(number: int, done: int, total: int) -> None:
-            progress.update(tiles, description="tiles", completed=done, total=total, count=f"{done}/{total}")
+        def on_part(what: str, number: int, done: int, total: int) -> None:
+            progress.update(tiles, description=what, completed=done, total=total, count=f"{done}/{total}")
             progress.update(images, completed=number + done / total)
 
         def on_estimate(done: int, total: int) -> None:
@@ -228,7 +244,14 @@ def run_with_progress(
             progress.update(tiles, description=name, completed=done, total=total, count=count)
 
         try:
-            for outcome in run_jobs(jobs, lambda image, tick: enlarge(image, on_estimate, tick), settings, on_tile):
+            for outcome in run_jobs(
+                jobs,
+                lambda image, tick: enlarge(image, on_estimate, tick),
+                settings,
+                partial(on_part, "tiles"),
+                steady,
+                partial(on_part, "frames"),
+            ):
                 outcomes.append(outcome)
                 done = max(progress.tasks[images].completed, len(outcomes))  # the next may be under way
                 progress.update(images, completed=done, count=f"{len(outcomes)}/{len(jobs)}")

@@ -27,7 +27,8 @@ from realsr_mod.images.find import find_images, search
 from realsr_mod.images.image import ImageReadError
 from realsr_mod.images.read import decode_image, image_size, read_image
 from realsr_mod.images.sandbox import decode_apart, read_apart
-from realsr_mod.inference.batch import Settings, run_jobs
+from realsr_mod.inference.batch import run_jobs
+from realsr_mod.inference.outcome import Settings
 from realsr_mod.inference.plan import plan
 
 SECONDS, MEGABYTES = 8.0, 300

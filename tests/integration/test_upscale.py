@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+from realsr_mod.images.animation import read_animation
 from realsr_mod.images.read import read_image
 from realsr_mod.inference import batch
 from realsr_mod.methods.kdsr.network import KDSRNet
@@ -75,6 +76,40 @@ def test_results_are_kept_unless_overwritten(models, photos, tmp_path):
     code, output = run(*arguments, "--overwrite")
     assert code == 0, output
     assert read_image(tmp_path / "a b.png").pixels_HWC.shape == (40, 60, 3)
+
+
+def test_an_animation_is_its_first_frame_or_all(models, tmp_path):
+    frames = [Image.new("RGB", (20, 16), color) for color in ("#305878", "#785830", "#587858")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=[20, 30, 40], loop=2)
+    arguments = (tmp_path / "a.gif", "--model", models / "kdsr", "-o")
+    code, output = run(*arguments, tmp_path / "first")
+    assert (code, [path.name for path in (tmp_path / "first").iterdir()]) == (0, ["a.png"])
+    assert "only the first of its images is used" in output
+    assert "--frames all takes every frame" in output
+    code, output = run(*arguments, tmp_path / "all", "--frames", "all")
+    assert (code, [path.name for path in (tmp_path / "all").iterdir()]) == (0, ["a.gif"])
+    animation = read_animation(tmp_path / "all" / "a.gif")
+    assert (animation.count, animation.plays, animation.said.pixels_HWC.shape) == (3, 3, (32, 40, 3))
+    assert [frame.milliseconds for frame in animation.frames()] == [20, 30, 40]
+    for frame, image in zip(animation.frames(), frames, strict=True):  # areas keep their colours
+        assert np.abs(frame.pixels_HWC.mean(axis=(0, 1)) - np.asarray(image)[0, 0]).max() < 3
+    code, output = run(*arguments, tmp_path / "all", "--frames", "all")
+    assert (code, "kept" in output) == (0, True)
+
+
+def test_names_and_formats_of_animations(models, tmp_path):
+    frames = [Image.new("RGBA", (20, 16), color) for color in ("navy", "#0000", "teal")]
+    frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], duration=50, lossless=True)
+    frames[0].convert("RGB").save(tmp_path / "still.gif")
+    arguments = ("--model", models / "kdsr", "--frames", "all")
+    assert run(tmp_path / "a.webp", *arguments, "-o", tmp_path / "b.gif")[0] == 0
+    assert [frame.pixels_HWC[0, 0, 3] for frame in read_animation(tmp_path / "b.gif").frames()] == [255, 0, 255]
+    code, output = run(tmp_path / "a.webp", *arguments, "-o", tmp_path, "--format", "jpeg")
+    assert (code, "jpeg holds no animation; choose webp or png" in " ".join(output.split())) == (1, True)
+    code, output = run(tmp_path / "still.gif", *arguments, "-o", tmp_path / "c.gif")
+    assert (code, "it has one frame, and no .gif is written" in " ".join(output.split())) == (1, True)
+    code, output = run(tmp_path / "a.webp", "--model", models / "kdsr", "-o", tmp_path / "c.gif")
+    assert (code, "no .gif is written here" in " ".join(output.split())) == (1, True)
 
 
 def test_failures_are_listed_and_the_others_done(models, photos, tmp_path):

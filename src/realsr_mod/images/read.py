@@ -56,7 +56,7 @@ def read_image(path: str | Path, max_pixels: int | None = MAX_PIXELS) -> LoadedI
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
-    with _explained(str(path)):
+    with explained(str(path)):
         check_bytes(path.stat().st_size, max_pixels)
     return decode_image(path.read_bytes(), str(path), max_pixels)
 
@@ -65,7 +65,7 @@ def decode_image(content: bytes, name: str, max_pixels: int | None = MAX_PIXELS)
     """Decode the content of an image file; `name` is what messages call it. See `read_image`."""
     if not content:
         raise ImageReadError(name, "the file is empty; copy it again")
-    with _explained(name), without_pixel_limit():  # there is one limit, `max_pixels`
+    with explained(name), without_pixel_limit():  # there is one limit, `max_pixels`
         return _loaded(decode(content, name, max_pixels))
 
 
@@ -86,7 +86,7 @@ def image_size(path: Path | str, max_pixels: int | None = None, decode: Decode =
     if not path.is_file():
         raise ImageReadError(path, "no such file")
     try:
-        with _explained(str(path)), without_pixel_limit():
+        with explained(str(path)), without_pixel_limit():
             check_bytes(path.stat().st_size, max_pixels)
             width, height, orientation = _header(path, max_pixels, decode)
             check_pixels(width, height, max_pixels)
@@ -122,7 +122,7 @@ def _header(path: Path, max_pixels: int | None, decode: Decode) -> tuple[int, in
 
 
 @contextmanager
-def _explained(name: str) -> Iterator[None]:
+def explained(name: str) -> Iterator[None]:
     """Turn whatever a decoder raises into an ImageReadError that says what is wrong and what to do."""
     try:
         yield

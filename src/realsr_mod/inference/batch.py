@@ -8,39 +8,24 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from realsr_mod.images.animation_write import SUFFIXES as ANIMATED
+from realsr_mod.images.decode import FIRST_ALONE
 from realsr_mod.images.fit import fit_format
 from realsr_mod.images.formats import SUFFIXES
 from realsr_mod.images.image import LoadedImage
 from realsr_mod.images.read import read_image
 from realsr_mod.images.write import write_image
+from realsr_mod.inference.animate import open_animation
 from realsr_mod.inference.compare import before_after
+from realsr_mod.inference.outcome import Moving, Outcome, Settings
 from realsr_mod.inference.plan import LONGEST_NAME, FileId, Job, check_name, file_id, files_of, fits, refuse_source
+from realsr_mod.inference.steady import Steady, warned_once
 from realsr_mod.inference.tiling import OnTile
 
 Enlarge = Callable[[LoadedImage, OnTile], LoadedImage]
+OnPart = Callable[[int, int, int], None]
 
 WAITING_BYTES = 100_000_000  # of results on their way to the disk
-
-
-@dataclass(frozen=True)
-class Settings:
-    """`file_format`: a key of `FORMATS`, or `auto` for each image's own."""
-
-    file_format: str = "auto"
-    compare: bool = False
-    overwrite: bool = False
-    max_pixels: int = 100_000_000
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a job: the result's path, and either what there is to say about it or why it failed."""
-
-    job: Job
-    path: Path | None
-    kept: bool = False
-    notes: tuple[str, ...] = ()
-    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,14 +39,25 @@ class Opened:
 
 
 def run_jobs(
-    jobs: Sequence[Job], enlarge: Enlarge, settings: Settings, on_tile: Callable[[int, int, int], None]
+    jobs: Sequence[Job],
+    enlarge: Enlarge,
+    settings: Settings,
+    on_tile: OnPart,
+    steady: Steady | None = None,
+    on_frame: OnPart = lambda number, done, total: None,
 ) -> Iterator[Outcome]:
     """Do the jobs and say of each, in order, what became of it; a failure does not stop the others.
 
     While one image is enlarged, the next is read and the ones before are written, each by a thread of its own. Results
     that are not written yet hold `WAITING_BYTES` at most, or are one.
 
-    `on_tile` is called with the job's number, the tiles done and the tiles there are.
+    Args:
+        jobs: in their order.
+        enlarge: what makes an image larger.
+        settings: what is wanted.
+        on_tile: is called with the job's number, the tiles done and the tiles there are.
+        steady: what makes frames larger, where all of an image's are wanted.
+        on_frame: the same as `on_tile` for frames.
     """
     photos = files_of(jobs)
     waiting: deque[tuple[Future[Outcome], int]] = deque()  # outcomes to come, and the bytes of each result
@@ -71,7 +67,11 @@ def run_jobs(
             for number, job in enumerate(jobs):
                 opened = ahead.pop()
                 ahead += [reader.submit(_prepare, job, photos, settings) for job in jobs[number + 1 : number + 2]]
-                waiting.append(_go_on(job, opened, photos, enlarge, partial(on_tile, number), writer))
+                if isinstance(found := _opened(job, opened), Moving):
+                    assert steady is not None, "given where frames are wanted"
+                    waiting.append((_move(found, steady, partial(on_frame, number)), 0))
+                else:
+                    waiting.append(_go_on(found, photos, enlarge, partial(on_tile, number), writer))
                 while waiting and (waiting[0][0].done() or sum(nbytes for _, nbytes in waiting) > WAITING_BYTES):
                     yield waiting.popleft()[0].result()
         except KeyboardInterrupt:
@@ -80,9 +80,15 @@ def run_jobs(
         yield from (outcome.result() for outcome, _ in waiting)
 
 
+def _opened(job: Job, opened: Future[Opened | Moving | Outcome]) -> Opened | Moving | Outcome:
+    try:
+        return opened.result()
+    except Exception as error:
+        return _failed(job, error)
+
+
 def _go_on(
-    job: Job,
-    opened: Future[Opened | Outcome],
+    found: Opened | Outcome,
     photos: Collection[FileId],
     enlarge: Enlarge,
     on_tile: OnTile,
@@ -91,22 +97,34 @@ def _go_on(
     """Enlarge an image that has been read, and leave the writing to `writer`."""
     outcome: Future[Outcome] = Future()
     try:
-        found = opened.result()
         if isinstance(found, Opened):
             larger = enlarge(found.image, on_tile)
             return writer.submit(_finish_or_say, found, larger, photos), larger.pixels_HWC.nbytes
         outcome.set_result(found)
     except Exception as error:  # whatever is wrong with one image, the others are done
-        outcome.set_result(_failed(job, error))
+        outcome.set_result(_failed(found.job, error))
     return outcome, 0
+
+
+def _move(moving: Moving, steady: Steady, on_frame: OnTile) -> Future[Outcome]:
+    """Make all frames larger, and write them as they come."""
+    outcome: Future[Outcome] = Future()
+    try:
+        with warned_once():
+            outcome.set_result(Outcome(moving.job, moving.path, notes=moving.make(steady, on_frame)))
+    except Exception as error:
+        outcome.set_result(_failed(moving.job, error))
+    return outcome
 
 
 def _failed(job: Job, error: Exception) -> Outcome:
     return Outcome(job, None, failure=_without_name(str(error) or type(error).__name__, job.source))
 
 
-def _prepare(job: Job, photos: Collection[FileId], settings: Settings) -> Opened | Outcome:
+def _prepare(job: Job, photos: Collection[FileId], settings: Settings) -> Opened | Moving | Outcome:
     """Read a job's image, unless its result is there already."""
+    if settings.all_frames and (moving := open_animation(job, photos, settings)) is not None:
+        return moving
     settings = replace(settings, file_format=job.format_of_result(settings.file_format))
     likely_format = SUFFIXES.get(job.source.suffix.lower(), "png")
     likely = job.result(likely_format if settings.file_format == "auto" else settings.file_format)
@@ -123,6 +141,8 @@ def _prepare(job: Job, photos: Collection[FileId], settings: Settings) -> Opened
         refuse_source(target, job, photos)
     if _stays(path, settings):
         return _keep(job, path, image, settings)
+    if FIRST_ALONE in image.notes and image.format in ANIMATED:
+        unnamed += ("--frames all takes every frame",)
     return Opened(job, image, replace(settings, file_format=file_format), unnamed)
 
 

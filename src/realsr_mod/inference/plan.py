@@ -14,6 +14,7 @@ Say = Callable[[str], object]
 FileId = tuple[int, int]  # device and inode: the same file under whatever name
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # of whose two slashes a path keeps one
+ONLY_ANIMATED = (".gif", ".apng")  # results of these names hold several frames
 LONGEST_NAME = 255  # bytes, of a file on all common systems
 
 
@@ -37,12 +38,14 @@ class Job:
     def result(self, file_format: str) -> Path:
         if self.file is not None and SUFFIXES[self.file.suffix.lower()] == file_format:
             return self.file
-        return self.stem.with_name(self.stem.name + FORMATS[file_format].suffix)
+        return self.with_suffix(FORMATS[file_format].suffix)
+
+    def with_suffix(self, suffix: str) -> Path:
+        return self.stem.with_name(self.stem.name + suffix)
 
     @property
     def comparison(self) -> Path:
-        stem = _comparison(self.stem)
-        return stem.with_name(stem.name + FORMATS["png"].suffix)
+        return self.with_suffix("_compare" + FORMATS["png"].suffix)
 
 
 def plan(
@@ -52,6 +55,7 @@ def plan(
     say: Say = lambda line: None,
     suffix: str = "",
     formats: Collection[str] = tuple(FORMATS),
+    animated: bool = False,
 ) -> list[Job]:
     """Find the images and give each a name of its own under `output`; folders keep their inner structure.
 
@@ -64,6 +68,7 @@ def plan(
         say: is told in a line each what a folder holds that is left out.
         suffix: is added to every result's name after `_`.
         formats: in which results are written.
+        animated: results may have several frames.
 
     Raises:
         FileNotFoundError: a folder without images. A missing file is a job that will fail, so that others are done.
@@ -73,7 +78,7 @@ def plan(
         if _URL.match(str(photo)) and not photo.exists():
             raise ValueError(f"{photo} is a URL, and nothing is downloaded here; save the photo, and give its path")
     if output.suffix.lower() in SUFFIXES and not output.is_dir():
-        return [_one_file(photos, output, formats)]
+        return [_one_file(photos, output, formats, animated)]
     if output.is_file():
         raise ValueError(f"{output} is a file; give -o a folder")
     found: dict[Path, tuple[Path, Path, str]] = {}  # real place of a file to source, name, and its folder's name
@@ -100,10 +105,10 @@ def plan(
     return [Job(source, output / stem, name) for stem, (source, name, _) in zip(stems, found.values(), strict=True)]
 
 
-def _one_file(photos: Sequence[Path], output: Path, formats: Collection[str]) -> Job:
+def _one_file(photos: Sequence[Path], output: Path, formats: Collection[str], animated: bool) -> Job:
     """The job whose result is a file of a name that was given."""
     suffix = output.suffix.lower()
-    if SUFFIXES[suffix] not in formats or suffix in NOT_WRITTEN:
+    if SUFFIXES[suffix] not in formats or (suffix in NOT_WRITTEN and not (animated and suffix in ONLY_ANIMATED)):
         names = ", ".join(FORMATS[name].suffix for name in formats)
         raise ValueError(f"{output}: no {suffix} is written here; choose one of {names}, or give -o a folder")
     if len(photos) != 1 or photos[0].is_dir():

@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 # The embedding is an average over the image; so many pixels, spread evenly, give it as well as all of them.
 EMBED_PIXELS = 2_000_000
+Degrees = Mapping[str, float | None]
 Place = tuple[tuple[int, int], tuple[int, int]]  # its rows and columns, from and to
 ASTRAY = 20 / 255  # no photo's areas moved so far under its own estimate, at most 12 / 255
 
@@ -149,9 +150,7 @@ class Upscaler:
             pixels_HWC = with_visible_colors(pixels_HWC)
             precision = self.precision_for(pixels_HWC.dtype)
             known = self._estimate(pixels_HWC, precision, on_estimate) if embedding is None else _on_cpu(embedding)
-            out = self._faithful(pixels_HWC, known, degrees, precision, on_tile)
-            h, w = pixels_HWC.shape[:2]
-            return out if outscale is None else resized(out, int(h * outscale + 0.5), int(w * outscale + 0.5))
+            return _to_scale(self._faithful(pixels_HWC, known, degrees, precision, on_tile), pixels_HWC, outscale)
 
         return apply_to_pixels(enlarge, image)
 
@@ -159,6 +158,10 @@ class Upscaler:
         """Estimate an image's embedding, (D,) on the CPU: for KDSR the representation, for MM-RealSR (blur, noise)."""
         import torch
 
+        return torch.from_numpy(self.estimate(image))
+
+    def estimate(self, image: ImageType) -> np.ndarray:
+        """The same as `embed`, as an array."""
         found: list[np.ndarray] = []
 
         def look(pixels_HWC: np.ndarray) -> np.ndarray:
@@ -166,7 +169,26 @@ class Upscaler:
             return pixels_HWC
 
         apply_to_pixels(look, image)
-        return torch.from_numpy(np.mean(found, axis=0))
+        mean: np.ndarray = np.mean(found, axis=0)
+        return mean
+
+    def settle(self, pixels_HWC: np.ndarray, embedding_D: np.ndarray, degrees: Degrees) -> np.ndarray:
+        """The embedding for all frames that are like this one: its own, or the typical one where that leads astray."""
+        if not self.keep_colors or self.engine.known is None:
+            return embedding_D
+        pixels_HWC, precision = with_visible_colors(pixels_HWC), self.precision_for(pixels_HWC.dtype)
+        return self._chosen(pixels_HWC, embedding_D, degrees, precision, unwatched)[2]
+
+    def frame(
+        self, pixels_HWC: np.ndarray, embedding_D: np.ndarray, degrees: Degrees, outscale: float | None = None
+    ) -> np.ndarray:
+        """One of many frames, under the embedding that was settled for them, wherever it leads."""
+        pixels_HWC = with_visible_colors(pixels_HWC)
+        settled_D = self._with_degrees(embedding_D, degrees)
+        out = self._upscale(pixels_HWC, settled_D, self.precision_for(pixels_HWC.dtype), unwatched)
+        if self.keep_colors:
+            without_drift(out[:, :, : Source(pixels_HWC).colors], _drift(pixels_HWC, out), self.scale)
+        return _to_scale(out, pixels_HWC, outscale)
 
     def precision_for(self, dtype: np.dtype[Any]) -> str:
         """In which precision pixels of this kind are restored."""
@@ -192,7 +214,7 @@ class Upscaler:
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} must be between 0 (clean) and 1 (worst), got {value}")
 
-    def _with_degrees(self, embedding_D: np.ndarray, degrees: Mapping[str, float | None]) -> np.ndarray:
+    def _with_degrees(self, embedding_D: np.ndarray, degrees: Degrees) -> np.ndarray:
         changed = embedding_D.copy()
         for name, value in degrees.items():
             if value is not None:
@@ -203,33 +225,43 @@ class Upscaler:
         self,
         pixels_HWC: np.ndarray,
         embedding_D: np.ndarray,
-        degrees: Mapping[str, float | None],
+        degrees: Degrees,
         precision: str,
         on_tile: OnTile,
     ) -> np.ndarray:
-        """Restore, and see to it that the result is the same photo: areas keep their colours, see `faithful`.
+        """Restore, and see to it that the result is the same photo: areas keep their colours, see `faithful`."""
+        if not self.keep_colors:
+            return self._upscale(pixels_HWC, self._with_degrees(embedding_D, degrees), precision, on_tile)
+        out, drift, _ = self._chosen(pixels_HWC, embedding_D, degrees, precision, on_tile)
+        without_drift(out[:, :, : Source(pixels_HWC).colors], drift, self.scale)
+        return out
+
+    def _chosen(
+        self,
+        pixels_HWC: np.ndarray,
+        embedding_D: np.ndarray,
+        degrees: Degrees,
+        precision: str,
+        on_tile: OnTile,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The image restored, how far its colours moved, and under which embedding, before the degrees are set.
 
         Where they moved far, the estimate has led the network astray, and its typical one is tried instead.
         """
-        colors = Source(pixels_HWC).colors
-        seen = pixels_HWC[:, :, :colors]
         out = self._upscale(pixels_HWC, self._with_degrees(embedding_D, degrees), precision, on_tile)
-        if not self.keep_colors:
-            return out
-        drift = color_drift(seen, out[:, :, :colors])
+        drift = _drift(pixels_HWC, out)
         if largest_drift(drift) > ASTRAY and self.engine.known is not None:
-            typical_D = self._with_degrees(self.engine.known.typical_D, degrees)
-            other = self._upscale(pixels_HWC, typical_D, precision, on_tile)
-            other_drift = color_drift(seen, other[:, :, :colors])
+            typical_D = self.engine.known.typical_D
+            other = self._upscale(pixels_HWC, self._with_degrees(typical_D, degrees), precision, on_tile)
+            other_drift = _drift(pixels_HWC, other)
             if largest_drift(other_drift) < largest_drift(drift) / 2:
                 logger.warning(
                     "under the estimated degradation the colours of an area moved by %.0f of 255, so the image was "
                     "restored under a typical one; look at the result",
                     255 * largest_drift(drift),
                 )
-                out, drift = other, other_drift
-        without_drift(out[:, :, :colors], drift, self.scale)
-        return out
+                return other, other_drift, typical_D
+        return out, drift, embedding_D
 
     def _upscale(self, pixels_HWC: np.ndarray, embedding_D: np.ndarray, precision: str, on_tile: OnTile) -> np.ndarray:
         h, w, channels = pixels_HWC.shape
@@ -332,6 +364,17 @@ def _built(network: "SRNetwork | Engine", device: "str | torch.device", engine: 
     from realsr_mod.inference.engines.torch_engine import TorchEngine
 
     return TorchEngine(network, device)
+
+
+def _to_scale(out_HWC: np.ndarray, pixels_HWC: np.ndarray, outscale: float | None) -> np.ndarray:
+    h, w = pixels_HWC.shape[:2]
+    return out_HWC if outscale is None else resized(out_HWC, int(h * outscale + 0.5), int(w * outscale + 0.5))
+
+
+def _drift(pixels_HWC: np.ndarray, out_HWC: np.ndarray) -> np.ndarray:
+    """How far the colours of areas moved, see `faithful`."""
+    colors = Source(pixels_HWC).colors
+    return color_drift(pixels_HWC[:, :, :colors], out_HWC[:, :, :colors])
 
 
 def _on_cpu(embedding_D: "Tensor | np.ndarray") -> np.ndarray:

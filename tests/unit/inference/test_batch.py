@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from realsr_mod.inference import batch
-from realsr_mod.inference.batch import Settings, run_jobs
+from realsr_mod.inference.batch import run_jobs
+from realsr_mod.inference.outcome import Settings
 from realsr_mod.inference.plan import plan
 
 

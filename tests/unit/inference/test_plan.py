@@ -9,8 +9,9 @@ from PIL import Image
 
 from realsr_mod.images.image import LoadedImage
 from realsr_mod.images.read import read_image
-from realsr_mod.inference.batch import Settings, run_jobs
+from realsr_mod.inference.batch import run_jobs
 from realsr_mod.inference.compare import before_after
+from realsr_mod.inference.outcome import Settings
 from realsr_mod.inference.plan import plan
 
 

@@ -1,0 +1,70 @@
+"""Frames that belong together enlarged alike, so that nothing flickers between them.
+
+A network sees one frame at a time. What could differ from one to the next without a reason in the picture is the
+estimate of the degradation, and the choice of a typical one where an estimate leads astray (`Upscaler.settle`): both
+are made once for all frames that belong together.
+
+Legend: H, W a frame's size, C channels, D the embedding's length.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from realsr_mod.inference.upscaler import Degrees, Upscaler, logger
+
+MOST_LOOKED_AT = 5  # frames, whose estimates' median is taken
+
+
+@dataclass(frozen=True)
+class Steady:
+    """An upscaler for frames.
+
+    Args:
+        upscaler: what enlarges them.
+        outscale: how much; the network's own scale if None.
+        degrees: set by a person, see `Upscaler`.
+    """
+
+    upscaler: Upscaler
+    outscale: float | None = None
+    degrees: Degrees = field(default_factory=dict)
+
+    @property
+    def scale(self) -> float:
+        return self.upscaler.scale if self.outscale is None else self.outscale
+
+    def settle(self, frames_HWC: Sequence[np.ndarray]) -> np.ndarray:
+        """One embedding, (D,), for all frames that these are some of: the median of theirs."""
+        found: np.ndarray = np.median([self.upscaler.estimate(frame) for frame in frames_HWC], axis=0)
+        middle = frames_HWC[len(frames_HWC) // 2]
+        return self.upscaler.settle(middle, found.astype(np.float32), self.degrees)
+
+    def __call__(self, frame_HWC: np.ndarray, embedding_D: np.ndarray) -> np.ndarray:
+        """A frame enlarged under an embedding that was settled."""
+        return self.upscaler.frame(frame_HWC, embedding_D, self.degrees, self.outscale)
+
+
+def evenly(count: int, most: int = MOST_LOOKED_AT) -> list[int]:
+    """The numbers of the frames that are looked at, of so many."""
+    return sorted({round((number + 0.5) * count / min(most, count) - 0.5) for number in range(min(most, count))})
+
+
+@contextmanager
+def warned_once() -> Iterator[None]:
+    """Have the upscaler say the same thing once, and not of every frame."""
+    said: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        message, before = record.getMessage(), len(said)
+        said.add(message)
+        return len(said) > before
+
+    logger.addFilter(is_new)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_new)
