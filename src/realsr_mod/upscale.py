@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` and a misspelt opti
     from realsr_mod.images.image import LoadedImage
     from realsr_mod.inference.outcome import Outcome, Settings
     from realsr_mod.inference.plan import Job
+    from realsr_mod.inference.size import Size
     from realsr_mod.inference.steady import Steady
     from realsr_mod.inference.tiling import OnTile
     from realsr_mod.inference.upscaler import Upscaler, UpscalerSettings
@@ -72,8 +73,10 @@ class EngineName(StrEnum):
 app = typer.Typer(add_completion=False)
 
 
-def option(text: str, *names: str, min: float | None = None, max: float | None = None) -> Any:
-    return typer.Option(*names, help=text, min=min, max=max)
+def option(
+    text: str, *names: str, min: float | None = None, max: float | None = None, metavar: str | None = None
+) -> Any:
+    return typer.Option(*names, help=text, min=min, max=max, metavar=metavar)
 
 
 def list_models(wanted: bool) -> None:
@@ -132,8 +135,14 @@ def upscale(
     blur: Annotated[float | None, option("Degree of blur to undo. Default: estimated.", min=0, max=1)] = None,
     noise: Annotated[float | None, option("Degree of noise to remove. Default: estimated.", min=0, max=1)] = None,
     outscale: Annotated[
-        float | None, option("How much larger. Default: the model's own scale.", "--outscale", "-s")
+        float | None,
+        option("How much larger; 1: restored, of its own size. Default: the model's scale.", "--outscale", "-s"),
     ] = None,
+    size: Annotated[
+        str | None,
+        option("WIDTHxHEIGHT that results fit inside, such as 3840x2160; or as --long-side.", metavar="WxH"),
+    ] = None,
+    long_side: Annotated[int | None, option("Longer side of the results in pixels, such as 3840.", min=1)] = None,
     tile: Annotated[
         str, option("Side of a tile in pixels, 0 for none, auto for what fits in memory.", "--tile", "-t")
     ] = "auto",
@@ -171,15 +180,22 @@ def upscale(
         upscaler = load(
             model, device=device, precision=precision.value, tile=tile, overlap=overlap, engine=engine.value
         )
-        upscaler.check(outscale, blur=blur, noise=noise)
+        wanted = wanted_size(size, long_side)
+        upscaler.check(outscale, wanted, blur=blur, noise=noise)
     settings = Settings(file_format.value, compare, overwrite, int(max_megapixels * 1e6), all_frames)
     outcomes = run_with_progress(
         jobs,
         lambda image, on_estimate, on_tile: upscaler(
-            image, outscale=outscale, blur=blur, noise=noise, on_estimate=on_estimate, on_tile=on_tile
+            image,
+            outscale=outscale,
+            size=wanted,
+            blur=blur,
+            noise=noise,
+            on_estimate=on_estimate,
+            on_tile=on_tile,
         ),
         settings,
-        Steady(upscaler, outscale, {"blur": blur, "noise": noise}),
+        Steady(upscaler, outscale, {"blur": blur, "noise": noise}, wanted),
     )
     failed = [outcome for outcome in outcomes if outcome.failure]
     if failed:
@@ -187,6 +203,15 @@ def upscale(
         for outcome in failed:
             console.print(f"  {escape(str(outcome.job.source))}: {escape(outcome.failure)}")
         raise typer.Exit(1)
+
+
+def wanted_size(size: str | None, long_side: int | None) -> "Size | None":
+    """What the two options say about the results' pixels. Raises ValueError."""
+    from realsr_mod.inference.size import parse_size
+
+    if size is not None and long_side is not None:
+        raise ValueError(f"--size {size} and --long-side {long_side} both say how large results are; give one of them")
+    return long_side if size is None else parse_size(size)
 
 
 def say(line: str) -> None:

@@ -95,6 +95,8 @@ def test_an_animation_is_its_first_frame_or_all(models, tmp_path):
         assert np.abs(frame.pixels_HWC.mean(axis=(0, 1)) - np.asarray(image)[0, 0]).max() < 3
     code, output = run(*arguments, tmp_path / "all", "--frames", "all")
     assert (code, "kept" in output) == (0, True)
+    code, output = run(*arguments, tmp_path / "sized", "--frames", "all", "--long-side", 30)
+    assert (code, Image.open(tmp_path / "sized" / "a.gif").size) == (0, (30, 24))
 
 
 def test_names_and_formats_of_animations(models, tmp_path):
@@ -110,6 +112,31 @@ def test_names_and_formats_of_animations(models, tmp_path):
     assert (code, "it has one frame, and no .gif is written" in " ".join(output.split())) == (1, True)
     code, output = run(tmp_path / "a.webp", "--model", models / "kdsr", "-o", tmp_path / "c.gif")
     assert (code, "no .gif is written here" in " ".join(output.split())) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [(["--size", "45x999"], (45, 30)), (["--long-side", 54], (54, 36)), (["-s", 1], (30, 20)), (["-s", 1.5], (45, 30))],
+)
+def test_size_of_results(models, photos, tmp_path, options, expected):
+    code, output = run(photos / "a b.png", "-o", tmp_path / "out.png", "--model", models / "kdsr", *options)
+    assert code == 0, output
+    assert Image.open(tmp_path / "out.png").size == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--size", "9x9", "--long-side", 5], "--size 9x9 and --long-side 5 both say how large results are"),
+        (["--size", "big"], "'big' must be WIDTHxHEIGHT"),
+        (["--size", "999", "-s", 2], "outscale=2 and size=999 both say how large"),
+    ],
+)
+def test_sizes_that_make_no_sense_are_refused(models, photos, tmp_path, options, message):
+    code, output = run(photos, "-o", tmp_path / "out", "--model", models / "kdsr", *options)
+    assert code == 1
+    assert message in output
+    assert not (tmp_path / "out").exists()
 
 
 def test_failures_are_listed_and_the_others_done(models, photos, tmp_path):

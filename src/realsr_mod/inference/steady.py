@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from realsr_mod.inference.upscaler import Degrees, Upscaler, logger
+from realsr_mod.inference import estimate, size, upscaler
+from realsr_mod.inference.size import Size
+from realsr_mod.inference.upscaler import Degrees, Upscaler
 
 MOST_LOOKED_AT = 5  # frames, whose estimates' median is taken
 
@@ -27,15 +29,13 @@ class Steady:
         upscaler: what enlarges them.
         outscale: how much; the network's own scale if None.
         degrees: set by a person, see `Upscaler`.
+        size: in place of `outscale`, see `Upscaler`.
     """
 
     upscaler: Upscaler
     outscale: float | None = None
     degrees: Degrees = field(default_factory=dict)
-
-    @property
-    def scale(self) -> float:
-        return self.upscaler.scale if self.outscale is None else self.outscale
+    size: Size | None = None
 
     def settle(self, frames_HWC: Sequence[np.ndarray]) -> np.ndarray:
         """One embedding, (D,), for all frames that these are some of: the median of theirs."""
@@ -45,7 +45,7 @@ class Steady:
 
     def __call__(self, frame_HWC: np.ndarray, embedding_D: np.ndarray) -> np.ndarray:
         """A frame enlarged under an embedding that was settled."""
-        return self.upscaler.frame(frame_HWC, embedding_D, self.degrees, self.outscale)
+        return self.upscaler.frame(frame_HWC, embedding_D, self.degrees, self.outscale, self.size)
 
 
 def evenly(count: int, most: int = MOST_LOOKED_AT) -> list[int]:
@@ -63,8 +63,11 @@ def warned_once() -> Iterator[None]:
         said.add(message)
         return len(said) > before
 
-    logger.addFilter(is_new)
+    loggers = [module.logger for module in (estimate, size, upscaler)]
+    for logger in loggers:
+        logger.addFilter(is_new)
     try:
         yield
     finally:
-        logger.removeFilter(is_new)
+        for logger in loggers:
+            logger.removeFilter(is_new)

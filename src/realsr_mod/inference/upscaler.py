@@ -4,7 +4,6 @@ Legend: H, W an image's size, C channels, s the network's scale, D the embedding
 """
 
 import logging
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -15,10 +14,11 @@ from realsr_mod.images.transparency import with_visible_colors
 from realsr_mod.inference.arrays import Array
 from realsr_mod.inference.engines.base import Engine
 from realsr_mod.inference.engines.choose import check_engine, engine_for
+from realsr_mod.inference.estimate import estimate
 from realsr_mod.inference.faithful import color_drift, largest_drift, without_drift
 from realsr_mod.inference.memory import halved
-from realsr_mod.inference.pixels import ImageType, Source, apply_to_pixels, enlarged_alpha, resized
-from realsr_mod.inference.telling import CELL_PX, Cell, all_cells, some, telling_cells
+from realsr_mod.inference.pixels import ImageType, Source, apply_to_pixels, enlarged_alpha
+from realsr_mod.inference.size import Size, brought_to, check_size, result_size
 from realsr_mod.inference.tiling import OnTile, Tiling, fitting_side, run_tiles, unwatched
 from realsr_mod.weights.locate import Model, locate
 
@@ -30,10 +30,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and engines do without
 
 logger = logging.getLogger(__name__)
 
-# The embedding is an average over the image; so many pixels, spread evenly, give it as well as all of them.
-EMBED_PIXELS = 2_000_000
 Degrees = Mapping[str, float | None]
-Place = tuple[tuple[int, int], tuple[int, int]]  # its rows and columns, from and to
 ASTRAY = 20 / 255  # no photo's areas moved so far under its own estimate, at most 12 / 255
 
 
@@ -125,6 +122,7 @@ class Upscaler:
         image: ImageType,
         *,
         outscale: float | None = None,
+        size: Size | None = None,
         embedding: "Tensor | np.ndarray | None" = None,
         on_estimate: OnTile = unwatched,
         on_tile: OnTile = unwatched,
@@ -136,7 +134,10 @@ class Upscaler:
             image: Pillow image (any mode but F, and I up to 65535 only); NumPy (H, W) or (H, W, 1 to 4), uint8, uint16
                 or float in [0, 1]; torch (C, H, W) or (B, C, H, W) with 1 or 3 channels, uint8 or float in [0, 1]; or a
                 `Image`.
-            outscale: how much larger the result is; the network's own scale if None.
+            outscale: how much larger the result is; the network's own scale if None. 1 restores and keeps the size: the
+                network enlarges, and the result is averaged down. Beyond the network's scale it is interpolated, which
+                a warning says.
+            size: in place of `outscale`: (width, height) that the result fits inside, or its longer side in px.
             embedding: (D,), what `embed` gave, so as not to estimate it again.
             on_estimate: called before the degradation is estimated and after each part of the image that was looked at,
                 with how many are done and how many there are.
@@ -144,13 +145,16 @@ class Upscaler:
             degrees: `blur=…`, `noise=…`, each 0 (clean) to 1 (worst), for models with such sliders; those not given
                 are estimated from the image.
         """
-        self.check(outscale, **degrees)
+        self.check(outscale, size, **degrees)
 
         def enlarge(pixels_HWC: np.ndarray) -> np.ndarray:
             pixels_HWC = with_visible_colors(pixels_HWC)
             precision = self.precision_for(pixels_HWC.dtype)
-            known = self._estimate(pixels_HWC, precision, on_estimate) if embedding is None else _on_cpu(embedding)
-            return _to_scale(self._faithful(pixels_HWC, known, degrees, precision, on_tile), pixels_HWC, outscale)
+            known = (
+                estimate(self.engine, pixels_HWC, precision, on_estimate) if embedding is None else _on_cpu(embedding)
+            )
+            out = self._faithful(pixels_HWC, known, degrees, precision, on_tile)
+            return self._brought_to(out, pixels_HWC, outscale, size)
 
         return apply_to_pixels(enlarge, image)
 
@@ -165,7 +169,7 @@ class Upscaler:
         found: list[np.ndarray] = []
 
         def look(pixels_HWC: np.ndarray) -> np.ndarray:
-            found.append(self._estimate(with_visible_colors(pixels_HWC), "float32"))
+            found.append(estimate(self.engine, with_visible_colors(pixels_HWC), "float32"))
             return pixels_HWC
 
         apply_to_pixels(look, image)
@@ -180,7 +184,12 @@ class Upscaler:
         return self._chosen(pixels_HWC, embedding_D, degrees, precision, unwatched)[2]
 
     def frame(
-        self, pixels_HWC: np.ndarray, embedding_D: np.ndarray, degrees: Degrees, outscale: float | None = None
+        self,
+        pixels_HWC: np.ndarray,
+        embedding_D: np.ndarray,
+        degrees: Degrees,
+        outscale: float | None = None,
+        size: Size | None = None,
     ) -> np.ndarray:
         """One of many frames, under the embedding that was settled for them, wherever it leads."""
         pixels_HWC = with_visible_colors(pixels_HWC)
@@ -188,7 +197,7 @@ class Upscaler:
         out = self._upscale(pixels_HWC, settled_D, self.precision_for(pixels_HWC.dtype), unwatched)
         if self.keep_colors:
             without_drift(out[:, :, : Source(pixels_HWC).colors], _drift(pixels_HWC, out), self.scale)
-        return _to_scale(out, pixels_HWC, outscale)
+        return self._brought_to(out, pixels_HWC, outscale, size)
 
     def precision_for(self, dtype: np.dtype[Any]) -> str:
         """In which precision pixels of this kind are restored."""
@@ -198,10 +207,9 @@ class Upscaler:
 
     # --- one image ---
 
-    def check(self, outscale: float | None = None, **degrees: float | None) -> None:
+    def check(self, outscale: float | None = None, size: Size | None = None, **degrees: float | None) -> None:
         """Raise a ValueError where this model cannot be called with these arguments."""
-        if outscale is not None and not 0 < outscale <= 16:
-            raise ValueError(f"outscale must be above 0 and at most 16, got {outscale}")
+        check_size(outscale, size)
         for name, value in degrees.items():
             if value is None:
                 continue
@@ -213,6 +221,11 @@ class Upscaler:
                 )
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} must be between 0 (clean) and 1 (worst), got {value}")
+
+    def _brought_to(
+        self, out_HWC: np.ndarray, pixels_HWC: np.ndarray, outscale: float | None, size: Size | None
+    ) -> np.ndarray:
+        return brought_to(out_HWC, *result_size(*pixels_HWC.shape[:2], self.scale, outscale, size))
 
     def _with_degrees(self, embedding_D: np.ndarray, degrees: Degrees) -> np.ndarray:
         changed = embedding_D.copy()
@@ -304,49 +317,6 @@ class Upscaler:
             raise ValueError("the model gives NaN or infinity even in float32; its weights are damaged")
         return sr
 
-    # --- the embedding ---
-
-    def _estimate(self, pixels_HWC: np.ndarray, precision: str, on_estimate: OnTile = unwatched) -> np.ndarray:
-        """The embedding (D,) of a whole image, at once where that fits in memory, else averaged over crops.
-
-        Encoders end in an average over the image. Crops on an even grid that reaches all borders estimate the same
-        average; they cover the whole image up to `EMBED_PIXELS` and a sample of that size beyond. On photos, crops of
-        a quarter of the area moved no pixel of a trained KDSR's result by more than 1/255. Of an image that is empty in
-        places, those count that are not (see `telling`). The estimate is kept inside what the network knows.
-        """
-        if self.engine.embedding_dim == 0:
-            return np.zeros(0, np.float32)
-        h, w = pixels_HWC.shape[:2]
-        budget, per_pixel = self.engine.budget(), self.engine.embed_bytes
-        rows, columns = [(0, h)], [(0, w)]
-        if h * w * per_pixel > budget:
-            side = fitting_side(budget, per_pixel, margin=0)
-            shrink = min(1.0, (EMBED_PIXELS / (h * w)) ** 0.5)
-            rows, columns = _spread(h, side, shrink), _spread(w, side, shrink)
-        source = Source(pixels_HWC)
-        cells = telling_cells(pixels_HWC)
-        whole = [(row, column) for row in rows for column in columns]
-        places = whole if cells is None else _places(cells)
-        found: np.ndarray = np.mean(self._embeddings(source, places, precision, on_estimate), axis=0)
-        known = self.engine.known
-        if known is None or np.array_equal(known.inside(found), found):
-            return found
-        logger.warning(
-            "the estimated degradation is like none that the model was trained on, as fine patterns make it; the "
-            "nearest known one to what most of the image says is taken"
-        )
-        if len(cells := cells or all_cells(h, w)) > 2:
-            found = np.median(self._embeddings(source, _places(some(cells)), precision, on_estimate), axis=0)
-        return known.inside(found)
-
-    def _embeddings(self, source: Source, places: list[Place], precision: str, on_estimate: OnTile) -> list[np.ndarray]:
-        found: list[np.ndarray] = []
-        on_estimate(0, len(places))
-        for row, column in places:
-            found.append(self.engine.embed(source.read(np.arange(*row), np.arange(*column)), precision))
-            on_estimate(len(found), len(places))
-        return found
-
     def _auto_tile(self) -> int:
         tiling = Tiling(0, self.overlap)
         return fitting_side(self.engine.budget(), self.engine.restore_bytes, tiling.context + tiling.blend)
@@ -366,11 +336,6 @@ def _built(network: "SRNetwork | Engine", device: "str | torch.device", engine: 
     return TorchEngine(network, device)
 
 
-def _to_scale(out_HWC: np.ndarray, pixels_HWC: np.ndarray, outscale: float | None) -> np.ndarray:
-    h, w = pixels_HWC.shape[:2]
-    return out_HWC if outscale is None else resized(out_HWC, int(h * outscale + 0.5), int(w * outscale + 0.5))
-
-
 def _drift(pixels_HWC: np.ndarray, out_HWC: np.ndarray) -> np.ndarray:
     """How far the colours of areas moved, see `faithful`."""
     colors = Source(pixels_HWC).colors
@@ -380,15 +345,3 @@ def _drift(pixels_HWC: np.ndarray, out_HWC: np.ndarray) -> np.ndarray:
 def _on_cpu(embedding_D: "Tensor | np.ndarray") -> np.ndarray:
     found = embedding_D if isinstance(embedding_D, np.ndarray) else embedding_D.detach().cpu().numpy()
     return found.astype(np.float32)
-
-
-def _places(cells: list[Cell]) -> list[Place]:
-    return [((y, y + CELL_PX), (x, x + CELL_PX)) for y, x in cells]
-
-
-def _spread(length: int, side: int, shrink: float) -> list[tuple[int, int]]:
-    """Crops of at most `side` px, evenly from one border to the other, that cover about `shrink` of an axis."""
-    side = min(side, length)
-    n = max(1, math.ceil(length * shrink / side))
-    starts = np.linspace(0, length - side, n).round().astype(int) if n > 1 else [(length - side) // 2]
-    return [(int(start), int(start) + side) for start in starts]

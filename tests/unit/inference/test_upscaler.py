@@ -1,6 +1,7 @@
 """The Upscaler: kinds of image, sliders, scale, tiles, memory and precision, loading, and that a photo stays itself."""
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -9,8 +10,8 @@ from PIL import Image
 from torch import nn
 
 from realsr_mod.images.image import LoadedImage
+from realsr_mod.inference import estimate as estimate_module
 from realsr_mod.inference import memory
-from realsr_mod.inference import upscaler as upscaler_module
 from realsr_mod.inference.upscaler import Upscaler
 from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.methods.mmrealsr.network import MMRealSRNet
@@ -111,6 +112,50 @@ def test_image_keeps_what_is_not_pixels():
     assert (result.format, result.icc, result.exif, result.notes) == ("tiff", b"i", b"e", ("n",))
 
 
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((24, 100), (17, 24)), ((100, 14), (14, 20)), (40, (28, 40)), ((5, 5), (4, 5)), (1, (1, 1)), ((14, 20), (10, 14))],
+)
+def test_a_size_is_fitted_inside(size, expected):
+    """Of a photo of 10x7 px; of the twofold result where it is smaller than that."""
+    image = RNG.integers(0, 256, (7, 10, 3), np.uint8)
+    result = Upscaler(Enlarge())(image, size=size)
+    assert result.shape == (*expected, 3)
+    if expected == (14, 20):
+        np.testing.assert_array_equal(result, nearest(image))
+
+
+def test_at_its_own_size_an_image_is_the_mean_of_what_the_network_makes(kdsr):
+    image = RNG.integers(0, 256, (12, 18, 3), np.uint8)
+    upscaler = Upscaler(kdsr)
+    larger = upscaler(image).astype(float)
+    means = larger.reshape(12, 2, 18, 2, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(upscaler(image, outscale=1), means, atol=0.51)
+    assert np.abs(means - image).max() > 2  # it was restored
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [({"outscale": 3}, True), ({"size": (60, 60)}, True), ({"outscale": 2}, False)]
+)
+def test_what_the_network_does_not_make_is_said(arguments, said, caplog):
+    Upscaler(Enlarge())(np.zeros((8, 9, 3), np.uint8), **arguments)
+    assert ("the network makes 18x16 of this photo" in caplog.text) == said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"outscale": 2, "size": 9}, "outscale=2 and size=9 both say how large"),
+        ({"size": 0}, "size must be one or two lengths from 1 to 65535 px, got 0"),
+        ({"size": (9, 70_000)}, "got (9, 70000)"),
+        ({"size": (9, 9, 3)}, "got (9, 9, 3)"),
+    ],
+)
+def test_sizes_that_none_can_have_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Upscaler(Enlarge())(np.zeros((4, 4, 3), np.uint8), **arguments)
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize(("outscale", "expected"), [(3.5, (35, 25)), (1.0, (10, 7)), (0.01, (1, 1)), (2, (20, 14))])
 def test_outscale_sets_the_size(outscale, expected, channels):
@@ -185,7 +230,7 @@ def test_embedding_of_a_large_image_comes_from_crops_all_over_it(kdsr, monkeypat
     assert max(seen[1:]) <= (64, 64)
     assert len(seen) > 6
     assert torch.nn.functional.cosine_similarity(cropped, whole, dim=0) > 0.99
-    monkeypatch.setattr(upscaler_module, "EMBED_PIXELS", 120 * 90 / 4)
+    monkeypatch.setattr(estimate_module, "EMBED_PIXELS", 120 * 90 / 4)
     many = len(seen)
     Upscaler(kdsr).embed(image)
     assert len(seen) - many < many  # a sample, not all
