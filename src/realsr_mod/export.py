@@ -150,7 +150,7 @@ def baked_embedding(network: "SRNetwork", like: Path | None, degrees: Mapping[st
     from realsr_mod.inference.upscaler import Upscaler
 
     upscaler = Upscaler(network, device="cpu", tile=0)
-    upscaler.check(**degrees)
+    upscaler.check(None, None, **degrees)
     names = network.embedding_names
     if like is None and (len(names) < network.embedding_dim or set(names) - degrees.keys()):
         missing = " ".join(f"--{name} DEGREE" for name in names if name not in degrees)

@@ -99,7 +99,15 @@ class Studio:
         """
         upscaler = self.upscaler(model)
         embedding = self.embedding(photo, model)
-        result = upscaler(photo.image, embedding=embedding, on_estimate=unwatched, on_tile=unwatched, **degrees)
+        result = upscaler(
+            photo.image,
+            outscale=None,
+            size=None,
+            embedding=embedding,
+            on_estimate=unwatched,
+            on_tile=unwatched,
+            **degrees,
+        )
         folder.mkdir(exist_ok=True)  # it may have been taken for an old one while a large photo was upscaled
         path = folder / f"{Path(photo.name).stem}_x{upscaler.scale}.png"
         write_image(path, fit_format(result, "png"))

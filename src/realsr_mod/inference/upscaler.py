@@ -225,7 +225,8 @@ class Upscaler:
     def _brought_to(
         self, out_HWC: np.ndarray, pixels_HWC: np.ndarray, outscale: float | None, size: Size | None
     ) -> np.ndarray:
-        return brought_to(out_HWC, *result_size(*pixels_HWC.shape[:2], self.scale, outscale, size))
+        height, width = pixels_HWC.shape[:2]
+        return brought_to(out_HWC, *result_size(height, width, self.scale, outscale, size))
 
     def _with_degrees(self, embedding_D: np.ndarray, degrees: Degrees) -> np.ndarray:
         changed = embedding_D.copy()
