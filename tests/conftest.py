@@ -42,6 +42,14 @@ def logging_as_it_was():
 
 
 @pytest.fixture
+def nothing_fetched(monkeypatch):
+    """Real-ESRGAN's own models are not here, even where the package that carries them is installed."""
+    from realsr_mod.weights import realesrgan
+
+    monkeypatch.setattr(realesrgan, "find", lambda model: None)
+
+
+@pytest.fixture
 def golden():
     """A function from a golden file's name to its tensors and metadata."""
     return read_golden

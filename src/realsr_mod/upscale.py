@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; `--help` and a misspelt opti
     from realsr_mod.inference.steady import Steady
     from realsr_mod.inference.tiling import OnTile
     from realsr_mod.inference.upscaler import Upscaler, UpscalerSettings
+    from realsr_mod.weights.locate import ModelLocation
 
 console = Console(stderr=True, soft_wrap=True)
 
@@ -134,6 +135,12 @@ def upscale(
     ] = None,
     blur: Annotated[float | None, option("Degree of blur to undo. Default: estimated.", min=0, max=1)] = None,
     noise: Annotated[float | None, option("Degree of noise to remove. Default: estimated.", min=0, max=1)] = None,
+    texture: Annotated[
+        float | None, option("0: true to the photo, 1: with texture drawn, for models that come in two.", min=0, max=1)
+    ] = None,
+    texture_model: Annotated[
+        str | None, option("What --texture 1 is: another model, trained from the one of --model.")
+    ] = None,
     outscale: Annotated[
         float | None,
         option("How much larger; 1: restored, of its own size. Default: the model's scale.", "--outscale", "-s"),
@@ -178,7 +185,12 @@ def upscale(
         all_frames = frames is Frames.all
         jobs = plan(given, output, compare, say, suffix, animated=all_frames)
         upscaler = load(
-            model, device=device, precision=precision.value, tile=tile, overlap=overlap, engine=engine.value
+            *chosen_model(model, texture, texture_model),
+            device=device,
+            precision=precision.value,
+            tile=tile,
+            overlap=overlap,
+            engine=engine.value,
         )
         wanted = wanted_size(size, long_side)
         upscaler.check(outscale, wanted, blur=blur, noise=noise)
@@ -219,17 +231,30 @@ def say(line: str) -> None:
     console.print(line, markup=False, highlight=False)
 
 
-def load(model: str | None, **settings: "Unpack[UpscalerSettings]") -> "Upscaler":
-    """The model that is meant; says which it is."""
-    from realsr_mod.inference.engines.choose import could_be_faster
-    from realsr_mod.inference.upscaler import Upscaler
+def chosen_model(model: str | None, texture: float | None, texture_model: str | None) -> "tuple[ModelLocation, str]":
+    """The model that is meant, or one between two, and what to call it. Raises ValueError and FileNotFoundError."""
+    from realsr_mod.inference.blend import texture_pair, textured
     from realsr_mod.weights.locate import locate
 
     location = locate(model)
-    upscaler = Upscaler.load(location, **settings)
-    shown = f"{location.path.name} of the zoo" if location.in_zoo else location
+    if texture_model is not None and texture is None:
+        raise ValueError("--texture-model is what --texture 1 stands for; say how much of it, such as --texture 0.5")
+    shown = f"{location.path.name} of the zoo" if location.in_zoo else str(location)
     shown = location.path.stem if location.is_published else shown
-    console.print(f"model: {escape(str(shown))} (×{upscaler.scale}, {upscaler.engine.name}, {upscaler.device})")
+    if texture is None:
+        return location, shown
+    pair = None if texture_model else texture_pair(location)
+    ends = (pair[0].path.name, pair[1].path.name) if pair else (shown, texture_model)
+    return textured(location, texture, texture_model), f"{ends[0]}, {texture:.0%} of the way to {ends[1]}"
+
+
+def load(location: "ModelLocation", shown: str, **settings: "Unpack[UpscalerSettings]") -> "Upscaler":
+    """The model, ready to run; says which it is."""
+    from realsr_mod.inference.engines.choose import could_be_faster
+    from realsr_mod.inference.upscaler import Upscaler
+
+    upscaler = Upscaler.load(location, **settings)
+    console.print(f"model: {escape(shown)} (×{upscaler.scale}, {upscaler.engine.name}, {upscaler.device})")
     if settings.get("engine", "auto") == "auto" and could_be_faster(location, upscaler.engine):
         say("--engine openvino makes this model ready for OpenVINO, once, which is faster from then on")
     return upscaler

@@ -66,6 +66,9 @@ def add(
     trained_on: Annotated[str, typer.Option(help="Which photos, and how many.")],
     weak_at: Annotated[str, typer.Option(help="Where it fails, and where bicubic is better.")],
     license: Annotated[str, typer.Option(help="What may be done with it, given what it was trained on.")],
+    fidelity: Annotated[
+        str | None, typer.Option(help="Of a network of texture: the zoo's one that it was trained from, for a slider.")
+    ] = None,
 ) -> None:
     """Copy a run's network into the zoo in half precision. Figures of an older one of that name are dropped."""
     import torch
@@ -81,6 +84,8 @@ def add(
         raise ValueError(
             f"{run}: its method is {config.get('method')!r:.80}, expected realsr_mod.methods.NAME.module.CLASS"
         )
+    if fidelity is not None:
+        read_entry(fidelity)
     halved = network.half()
     if not all(torch.isfinite(value).all() for value in halved.state_dict().values()):
         raise ValueError(f"{run}: a weight exceeds 65504, where half precision ends; train with weight decay")
@@ -94,7 +99,7 @@ def add(
         "command": command(run),
         "stages": stages(run),
         "measured": [],
-    }
+    } | ({"fidelity": fidelity} if fidelity else {})
     info = {"name": name, "method": config["method"], "degradation": config["degradation"], "zoo": zoo}
     save_model(halved, catalog.ZOO_DIR / name, config["network"], info)
     write_card(name)

@@ -16,7 +16,7 @@ from realsr_mod.inference import batch
 from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.methods.mmrealsr.network import MMRealSRNet
 from realsr_mod.upscale import app
-from realsr_mod.weights.release import save_model
+from realsr_mod.weights.release import load_model, save_model
 
 KDSR = {"scale": 2, "channels": 4, "encoder_blocks": 1, "restorer_blocks": 1}
 MMREALSR = {"scale": 2, "channels": 4, "num_blocks": 1, "growth": 2, "estimator_widths": [4]}
@@ -137,6 +137,28 @@ def test_sizes_that_make_no_sense_are_refused(models, photos, tmp_path, options,
     assert code == 1
     assert message in output
     assert not (tmp_path / "out").exists()
+
+
+def test_texture_lies_between_two_models(models, photos, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    network = KDSRNet(**KDSR)
+    network.load_state_dict(load_model(models / "kdsr").state_dict())
+    network.restorer.to_rgb.weight.data *= 2
+    save_model(network, tmp_path / "rough", {"_target_": _target(KDSRNet), **KDSR}, {})
+    made = {}
+    for share in (0, 0.5, 1):
+        arguments = ("-o", tmp_path / f"{share}.png", "--model", models / "kdsr", "--texture-model", tmp_path / "rough")
+        code, output = run(photos / "a b.png", *arguments, "--texture", share)
+        assert code == 0, output
+        made[share] = read_image(tmp_path / f"{share}.png").pixels_HWC.astype(float)
+    assert f"kdsr, 100% of the way to {tmp_path / 'rough'} (×2, torch" in " ".join(output.split())
+    apart, off = np.abs(made[1] - made[0]).mean(), np.abs(made[0.5] - (made[0] + made[1]) / 2).mean()
+    assert apart > 3
+    assert off < apart / 10  # values beyond black and white are cut
+    code, output = run(photos, "-o", tmp_path / "out", "--model", models / "kdsr", "--texture", 0.5)
+    assert (code, "kdsr has no counterpart that draws texture; give one of its architecture" in output) == (1, True)
+    code, output = run(photos, "-o", tmp_path / "out", "--model", models / "kdsr", "--texture-model", models / "kdsr")
+    assert (code, "say how much of it, such as --texture 0.5" in output) == (1, True)
 
 
 def test_failures_are_listed_and_the_others_done(models, photos, tmp_path):

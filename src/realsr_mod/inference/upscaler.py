@@ -12,6 +12,7 @@ import numpy as np
 
 from realsr_mod.images.transparency import with_visible_colors
 from realsr_mod.inference.arrays import Array
+from realsr_mod.inference.blend import blend as blended
 from realsr_mod.inference.engines.base import Engine
 from realsr_mod.inference.engines.choose import check_engine, engine_for
 from realsr_mod.inference.estimate import estimate
@@ -84,10 +85,19 @@ class Upscaler:
         self.tile = self._auto_tile() if tile == "auto" else Tiling(int(tile), overlap).tile
 
     @classmethod
-    def load(cls, path: Model | None = None, **settings: Unpack[UpscalerSettings]) -> "Upscaler":
-        """From whatever `load_restorer` takes, by default what `locate` says; `settings` as the constructor's."""
+    def load(
+        cls,
+        path: Model | None = None,
+        blend: tuple[Model, float] | None = None,
+        **settings: Unpack[UpscalerSettings],
+    ) -> "Upscaler":
+        """From whatever `load_restorer` takes, by default what `locate` says; `settings` as the constructor's.
+
+        `blend=(other, 0.3)` goes three tenths of the way to another model of its architecture, see `inference.blend`.
+        """
         name, device = settings.get("engine", "auto"), settings.get("device", "auto")
-        return cls(engine_for(locate(path), name, device), **settings)
+        location = locate(path)
+        return cls(engine_for(location if blend is None else blended(location, *blend), name, device), **settings)
 
     @classmethod
     def from_pretrained(

@@ -12,6 +12,7 @@ from torch.func import functional_call
 
 from realsr_mod.networks.base import SRNetwork
 from realsr_mod.networks.blocks import conv3x3
+from realsr_mod.networks.interpolation import interpolated
 
 PUBLISHED_STRENGTH = 0.5  # what Real-ESRGAN's program takes where nobody says how much noise to remove
 
@@ -81,7 +82,6 @@ class SRVGGNetDenoise(SRNetwork):
         return torch.cat(rows)
 
     def _restore_one(self, lr_13HW: Tensor, noise: Tensor) -> Tensor:
-        weak = dict(self.weak.named_parameters())
-        mixed = {name: torch.lerp(weak[name], strong, noise) for name, strong in self.strong.named_parameters()}
+        mixed = interpolated(dict(self.weak.named_parameters()), dict(self.strong.named_parameters()), noise)
         sr: Tensor = functional_call(self.strong, mixed, (lr_13HW,))
         return sr

@@ -35,6 +35,7 @@ class Entry:
     command: str  # trains it anew
     stages: list[dict[str, Any]]  # of its training, the last one its own: name, steps, seconds, machine
     measured: list[dict[str, Any]]  # rows of `evaluate`'s summaries, each with its protocol and machine
+    fidelity: str | None = None  # of a network that draws texture: the zoo's one that it was trained from
 
     @property
     def weights(self) -> Path:

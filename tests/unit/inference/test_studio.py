@@ -55,6 +55,7 @@ def test_download_keeps_16_bits_and_previews_have_one_size(tmp_path):
     assert before.dtype == after.dtype == np.uint8
 
 
+@pytest.mark.usefixtures("nothing_fetched")
 def test_only_models_that_work_on_a_photo_alone_are_offered(tmp_path, monkeypatch):
     monkeypatch.setattr(catalog, "ZOO_DIR", tmp_path / "zoo")
     for name, sees_hr in (("student", False), ("teacher", True)):

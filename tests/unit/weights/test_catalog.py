@@ -107,6 +107,7 @@ def test_other_weights_than_the_released_ones_are_refused(tmp_path):
         load_model(tmp_path)
 
 
+@pytest.mark.usefixtures("nothing_fetched")
 def test_every_command_takes_the_name(zoo, made, tmp_path, monkeypatch):
     name, expected = catalog.DEFAULT_MODEL, load_model(made[0] / "zoo" / catalog.DEFAULT_MODEL)
     monkeypatch.chdir(tmp_path)
