@@ -53,6 +53,17 @@ class Frames(StrEnum):
     all = "all"
 
 
+class CodecName(StrEnum):
+    """How results of videos are encoded."""
+
+    auto = "auto"
+    h264 = "h264"
+    hevc = "hevc"
+    av1 = "av1"
+    vp9 = "vp9"
+    ffv1 = "ffv1"
+
+
 class Precision(StrEnum):
     """Number formats of the network's arithmetic."""
 
@@ -118,7 +129,7 @@ ListOption = Annotated[
 @app.command()
 def upscale(
     photos: Annotated[
-        list[Path] | None, typer.Argument(help="Photos, or folders of photos.", metavar="PHOTO|FOLDER…")
+        list[Path] | None, typer.Argument(help="Photos, videos, or folders of photos.", metavar="PHOTO|FOLDER…")
     ] = None,
     input_: Annotated[list[Path] | None, option("Another way to give them.", "--input", "-i")] = None,
     output: Annotated[
@@ -163,6 +174,8 @@ def upscale(
     ] = EngineName.auto,
     file_format: Annotated[Format, option("auto keeps each photo's own.", "--format")] = Format.auto,
     frames: Annotated[Frames, option("Of an animated GIF, WebP or PNG: the first frame, or all.")] = Frames.first,
+    codec: Annotated[CodecName, option("Of videos; auto: h264, for WebM vp9; ffv1 is lossless.")] = CodecName.auto,
+    crf: Annotated[int | None, option("Of videos: 0 (all is kept) to 51 or 63. Default: hardly seen.")] = None,
     compare: Annotated[bool, option("Also write NAME_compare.png: before, after.", "--compare")] = False,
     suffix: Annotated[str, option("Ending of the results' names: photo_SUFFIX.png.")] = "",
     overwrite: Annotated[bool, option("Make results anew that exist already.", "--overwrite")] = False,
@@ -174,6 +187,7 @@ def upscale(
     from realsr_mod.inference.outcome import Settings
     from realsr_mod.inference.plan import plan
     from realsr_mod.inference.steady import Steady
+    from realsr_mod.inference.video.kinds import check_crf, check_installed, is_video
 
     handler = RichHandler(console=console, show_time=False, show_path=False)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(message)s")
@@ -183,9 +197,14 @@ def upscale(
         if set(suffix) & set("/\\"):
             raise ValueError(f"--suffix {suffix!r} must be a part of a name, without slashes")
         all_frames = frames is Frames.all
+        check_crf(codec.value, crf)
         jobs = plan(given, output, compare, say, suffix, animated=all_frames)
+        if any(is_video(job.source) for job in jobs):
+            check_installed()
+        location, shown = chosen_model(model, texture, texture_model)
         upscaler = load(
-            *chosen_model(model, texture, texture_model),
+            location,
+            shown,
             device=device,
             precision=precision.value,
             tile=tile,
@@ -194,7 +213,8 @@ def upscale(
         )
         wanted = wanted_size(size, long_side)
         upscaler.check(outscale, wanted, blur=blur, noise=noise)
-    settings = Settings(file_format.value, compare, overwrite, int(max_megapixels * 1e6), all_frames)
+    settings = Settings(file_format.value, compare, overwrite, int(max_megapixels * 1e6), all_frames, codec.value, crf)
+    identity = f"{shown} {identity_of(location)} {upscaler.engine.name} {upscaler.device} {precision.value}"
     outcomes = run_with_progress(
         jobs,
         lambda image, on_estimate, on_tile: upscaler(
@@ -207,7 +227,7 @@ def upscale(
             on_tile=on_tile,
         ),
         settings,
-        Steady(upscaler, outscale, {"blur": blur, "noise": noise}, wanted),
+        Steady(upscaler, outscale, {"blur": blur, "noise": noise}, wanted, identity),
     )
     failed = [outcome for outcome in outcomes if outcome.failure]
     if failed:
@@ -260,6 +280,11 @@ def load(location: "ModelLocation", shown: str, **settings: "Unpack[UpscalerSett
     return upscaler
 
 
+def identity_of(location: "ModelLocation") -> str:
+    """What tells a model from all others, and from the one that lay there before."""
+    return f"{location.weights.resolve()} {location.weights.stat().st_mtime_ns}"
+
+
 def run_with_progress(
     jobs: "list[Job]",
     enlarge: "Callable[[LoadedImage, OnTile, OnTile], LoadedImage]",
@@ -301,6 +326,7 @@ def run_with_progress(
                 partial(on_part, "tiles"),
                 steady,
                 partial(on_part, "frames"),
+                say,
             ):
                 outcomes.append(outcome)
                 done = max(progress.tasks[images].completed, len(outcomes))  # the next may be under way

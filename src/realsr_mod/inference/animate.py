@@ -41,7 +41,7 @@ def open_animation(job: Job, photos: Collection[FileId], settings: Settings) -> 
         return Outcome(job, path, kept=True)
     notes = ("without a comparison: it moves",) if settings.compare else ()
     return Moving(
-        job, path, lambda steady, on_frame: (*_enlarge(animation, file_format, path, steady, on_frame), *notes)
+        job, path, lambda steady, watch: (*_enlarge(animation, file_format, path, steady, watch.on_frame), *notes)
     )
 
 

@@ -17,10 +17,12 @@ from realsr_mod.images.read import read_image
 from realsr_mod.images.write import write_image
 from realsr_mod.inference.animate import open_animation
 from realsr_mod.inference.compare import before_after
-from realsr_mod.inference.outcome import Moving, Outcome, Settings
+from realsr_mod.inference.outcome import Moving, Outcome, Settings, Watch
 from realsr_mod.inference.plan import LONGEST_NAME, FileId, Job, check_name, file_id, files_of, fits, refuse_source
 from realsr_mod.inference.steady import Steady, warned_once
 from realsr_mod.inference.tiling import OnTile
+from realsr_mod.inference.video.kinds import is_video
+from realsr_mod.inference.video.make import open_job as open_video_job
 
 Enlarge = Callable[[LoadedImage, OnTile], LoadedImage]
 OnPart = Callable[[int, int, int], None]
@@ -45,6 +47,7 @@ def run_jobs(
     on_tile: OnPart,
     steady: Steady | None = None,
     on_frame: OnPart = lambda number, done, total: None,
+    say: Callable[[str], object] = lambda line: None,
 ) -> Iterator[Outcome]:
     """Do the jobs and say of each, in order, what became of it; a failure does not stop the others.
 
@@ -58,6 +61,7 @@ def run_jobs(
         on_tile: is called with the job's number, the tiles done and the tiles there are.
         steady: what makes frames larger, where all of an image's are wanted.
         on_frame: the same as `on_tile` for frames.
+        say: is told in a line each what there is to say before a video is done.
     """
     photos = files_of(jobs)
     waiting: deque[tuple[Future[Outcome], int]] = deque()  # outcomes to come, and the bytes of each result
@@ -69,7 +73,7 @@ def run_jobs(
                 ahead += [reader.submit(_prepare, job, photos, settings) for job in jobs[number + 1 : number + 2]]
                 if isinstance(found := _opened(job, opened), Moving):
                     assert steady is not None, "given where frames are wanted"
-                    waiting.append((_move(found, steady, partial(on_frame, number)), 0))
+                    waiting.append((_move(found, steady, Watch(partial(on_frame, number), say)), 0))
                 else:
                     waiting.append(_go_on(found, photos, enlarge, partial(on_tile, number), writer))
                 while waiting and (waiting[0][0].done() or sum(nbytes for _, nbytes in waiting) > WAITING_BYTES):
@@ -106,12 +110,12 @@ def _go_on(
     return outcome, 0
 
 
-def _move(moving: Moving, steady: Steady, on_frame: OnTile) -> Future[Outcome]:
+def _move(moving: Moving, steady: Steady, watch: Watch) -> Future[Outcome]:
     """Make all frames larger, and write them as they come."""
     outcome: Future[Outcome] = Future()
     try:
         with warned_once():
-            outcome.set_result(Outcome(moving.job, moving.path, notes=moving.make(steady, on_frame)))
+            outcome.set_result(Outcome(moving.job, moving.path, notes=moving.make(steady, watch)))
     except Exception as error:
         outcome.set_result(_failed(moving.job, error))
     return outcome
@@ -123,6 +127,10 @@ def _failed(job: Job, error: Exception) -> Outcome:
 
 def _prepare(job: Job, photos: Collection[FileId], settings: Settings) -> Opened | Moving | Outcome:
     """Read a job's image, unless its result is there already."""
+    if is_video(job.source):
+        return open_video_job(job, photos, settings)
+    if job.file is not None and is_video(job.file):
+        raise ValueError(f"it is no video, and no {job.file.suffix} is written of it; give -o another name")
     if settings.all_frames and (moving := open_animation(job, photos, settings)) is not None:
         return moving
     settings = replace(settings, file_format=job.format_of_result(settings.file_format))

@@ -19,6 +19,8 @@ class Settings:
         overwrite: results that exist are made anew.
         max_pixels: of an image, or of one frame.
         all_frames: of animations every frame is done, not the first alone.
+        codec: of videos, a key of `CODECS`, or `auto`.
+        crf: how much of a video may be lost; None: the codec's own.
     """
 
     file_format: str = "auto"
@@ -26,6 +28,8 @@ class Settings:
     overwrite: bool = False
     max_pixels: int = 100_000_000
     all_frames: bool = False
+    codec: str = "auto"
+    crf: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,15 +44,23 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """Who watches frames being made: told after each how many are done and how many there are, and lines for people."""
+
+    on_frame: OnTile
+    say: Callable[[str], object]
+
+
+@dataclass(frozen=True)
 class Moving:
     """A job of many frames that has been opened.
 
     Args:
         job: whose it is.
         path: of the result.
-        make: writes it, given what enlarges frames and what is called after each frame; returns what is to be said.
+        make: writes it, given what enlarges frames and who watches; returns what is to be said.
     """
 
     job: Job
     path: Path
-    make: Callable[[Steady, OnTile], tuple[str, ...]]
+    make: Callable[[Steady, Watch], tuple[str, ...]]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from realsr_mod.images.find import search
 from realsr_mod.images.formats import FORMATS, NOT_WRITTEN, SUFFIXES
+from realsr_mod.inference.video.kinds import WRITTEN, is_video
 
 Say = Callable[[str], object]
 FileId = tuple[int, int]  # device and inode: the same file under whatever name
@@ -59,7 +60,8 @@ def plan(
 ) -> list[Job]:
     """Find the images and give each a name of its own under `output`; folders keep their inner structure.
 
-    Where `output` is named as an image file is, it is the result of the one image there is.
+    Where `output` is named as an image or a video is, it is the result of the one there is. Videos are done where they
+    are named; those in folders are left out, which is said.
 
     An image that is given twice is done once. Images of one name in several folders go to folders of those names.
 
@@ -77,7 +79,7 @@ def plan(
     for photo in photos:
         if _URL.match(str(photo)) and not photo.exists():
             raise ValueError(f"{photo} is a URL, and nothing is downloaded here; save the photo, and give its path")
-    if output.suffix.lower() in SUFFIXES and not output.is_dir():
+    if (output.suffix.lower() in SUFFIXES or is_video(output)) and not output.is_dir():
         return [_one_file(photos, output, formats, animated)]
     if output.is_file():
         raise ValueError(f"{output} is a file; give -o a folder")
@@ -108,7 +110,10 @@ def plan(
 def _one_file(photos: Sequence[Path], output: Path, formats: Collection[str], animated: bool) -> Job:
     """The job whose result is a file of a name that was given."""
     suffix = output.suffix.lower()
-    if SUFFIXES[suffix] not in formats or (suffix in NOT_WRITTEN and not (animated and suffix in ONLY_ANIMATED)):
+    if is_video(output):
+        if suffix not in WRITTEN:
+            raise ValueError(f"{output}: no {suffix} is written here; choose one of {', '.join(WRITTEN)}")
+    elif SUFFIXES[suffix] not in formats or (suffix in NOT_WRITTEN and not (animated and suffix in ONLY_ANIMATED)):
         names = ", ".join(FORMATS[name].suffix for name in formats)
         raise ValueError(f"{output}: no {suffix} is written here; choose one of {names}, or give -o a folder")
     if len(photos) != 1 or photos[0].is_dir():
@@ -151,6 +156,8 @@ def _images_in(folder: Path, output: Path, say: Say) -> list[Path]:
         raise FileNotFoundError(f"{folder}: no photos in this folder; looked for {', '.join(SUFFIXES)}{besides}")
     for line in lines:
         say(f"{folder}: {line}")
+    if any(is_video(Path("x" + suffix)) for suffix in found.others):
+        say(f"{folder}: videos are done when they are named: {folder}/NAME.mp4")
     return found.images
 
 

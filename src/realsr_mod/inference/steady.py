@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from realsr_mod.inference import estimate, size, upscaler
-from realsr_mod.inference.size import Size
+from realsr_mod.inference.size import Size, result_size
 from realsr_mod.inference.upscaler import Degrees, Upscaler
 
 MOST_LOOKED_AT = 5  # frames, whose estimates' median is taken
@@ -30,12 +30,18 @@ class Steady:
         outscale: how much; the network's own scale if None.
         degrees: set by a person, see `Upscaler`.
         size: in place of `outscale`, see `Upscaler`.
+        identity: of the model and of what runs it; frames of two identities do not belong together.
     """
 
     upscaler: Upscaler
     outscale: float | None = None
     degrees: Degrees = field(default_factory=dict)
     size: Size | None = None
+    identity: str = ""
+
+    def result_size(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) of what a frame becomes."""
+        return result_size(height, width, self.upscaler.scale, self.outscale, self.size)
 
     def settle(self, frames_HWC: Sequence[np.ndarray]) -> np.ndarray:
         """One embedding, (D,), for all frames that these are some of: the median of theirs."""
