@@ -187,7 +187,7 @@ def upscale(
     from realsr_mod.inference.outcome import Settings
     from realsr_mod.inference.plan import plan
     from realsr_mod.inference.steady import Steady
-    from realsr_mod.inference.video.kinds import check_crf, check_installed, is_video
+    from realsr_mod.inference.video_formats import check_crf, check_installed, is_video
 
     handler = RichHandler(console=console, show_time=False, show_path=False)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(message)s")

@@ -21,8 +21,8 @@ from realsr_mod.inference.outcome import Moving, Outcome, Settings, Watch
 from realsr_mod.inference.plan import LONGEST_NAME, FileId, Job, check_name, file_id, files_of, fits, refuse_source
 from realsr_mod.inference.steady import Steady, warned_once
 from realsr_mod.inference.tiling import OnTile
-from realsr_mod.inference.video.kinds import is_video
 from realsr_mod.inference.video.make import open_job as open_video_job
+from realsr_mod.inference.video_formats import is_video
 
 Enlarge = Callable[[LoadedImage, OnTile], LoadedImage]
 OnPart = Callable[[int, int, int], None]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from realsr_mod.images.find import search
 from realsr_mod.images.formats import FORMATS, NOT_WRITTEN, SUFFIXES
-from realsr_mod.inference.video.kinds import WRITTEN, is_video
+from realsr_mod.inference.video_formats import WRITTEN, is_video
 
 Say = Callable[[str], object]
 FileId = tuple[int, int]  # device and inode: the same file under whatever name

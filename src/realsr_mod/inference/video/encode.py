@@ -15,8 +15,8 @@ import av
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
-from realsr_mod.inference.video.kinds import Codec
 from realsr_mod.inference.video.source import EXACT, Colors, Frame
+from realsr_mod.inference.video_formats import Codec
 from realsr_mod.runtime.files import atomic_write
 
 os.environ.setdefault("SVT_LOG", "1")  # errors alone

@@ -12,8 +12,8 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from realsr_mod.inference.video.encode import PART_FORMAT
-from realsr_mod.inference.video.kinds import WRITTEN
 from realsr_mod.inference.video.source import Source
+from realsr_mod.inference.video_formats import WRITTEN
 from realsr_mod.runtime.files import atomic_write
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from realsr_mod.inference.outcome import Moving, Outcome, Settings, Watch
 from realsr_mod.inference.plan import FileId, Job, check_name, refuse_source
 from realsr_mod.inference.steady import Steady
-from realsr_mod.inference.video.kinds import CODECS, SUFFIXES, WRITTEN, check_crf, check_installed, choose_codec
+from realsr_mod.inference.video_formats import CODECS, SUFFIXES, WRITTEN, check_crf, check_installed, choose_codec
 from realsr_mod.runtime.files import atomic_write, read_json
 
 if TYPE_CHECKING:  # PyAV is an extra

@@ -18,7 +18,7 @@ from av.video.reformatter import ColorRange, Interpolation
 from av.video.stream import VideoStream
 
 from realsr_mod.images.bounds import check_pixels
-from realsr_mod.inference.video.kinds import DEMUXERS
+from realsr_mod.inference.video_formats import DEMUXERS
 
 # Without these swscale rounds differently on every processor, and is off by two of 255.
 EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from clips import frames_of, packets_of, write_clip
 
+from realsr_mod.inference import video_formats as kinds
 from realsr_mod.inference.batch import run_jobs
 from realsr_mod.inference.outcome import Settings
 from realsr_mod.inference.plan import plan
-from realsr_mod.inference.video import kinds, make, source, survey
+from realsr_mod.inference.video import make, source, survey
 
 
 class Doubling:
