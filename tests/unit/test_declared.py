@@ -31,6 +31,7 @@ USED_WITHOUT_IMPORT = {
     "mkdocstrings": "its plugin",
     "pytest-timeout": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
+    "pyvips-binary": "the library that pyvips calls",
     "ruff": "a command of make lint",
     "types-pyyaml": "is read by mypy",
 }

@@ -16,9 +16,8 @@ X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 XMP, IPTC, PHOTOSHOP = 0x02BC, 0x83BB, 0x8649
 MIN_IS_WHITE, MIN_IS_BLACK, RGB, CMYK = 0, 1, 2, 5  # values of PHOTOMETRIC
 
-# Compressions of TIFFs that are read: none, CCITT, LZW, JPEG, deflate, PackBits, ThunderScan, LogLuv, LZMA, Zstandard,
-# WebP.
-COMPRESSIONS = (1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32809, 32946, 34676, 34677, 34925, 50000, 50001)
+# Compressions of TIFFs that are read: none, CCITT, LZW, JPEG, deflate, PackBits, ThunderScan, LogLuv, LZMA, Zstandard.
+COMPRESSIONS = (1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32809, 32946, 34676, 34677, 34925, 50000)
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"MM*\0", b"II\0*")  # the last two are wrong, but are read
 # How files of these kinds begin; HEIC and AVIF name their box at the fifth byte.
 STARTS = (

@@ -41,9 +41,12 @@ def check_content(content: bytes, max_pixels: int | None) -> bytes:
 
 def _without_descriptions(content: bytes) -> bytes:
     """A JPEG without EXIF, XMP and IPTC, which Pillow would take apart, and warn of what it does not understand."""
-    kept, at = [], 0
+    kept, at, behind = [], 0, False
     for marker, position in segments(io.BytesIO(content), len(content)):
-        if marker in _DESCRIPTIONS:
+        if behind:  # what some cameras and editors leave behind a segment; at the file's start it would hide the JPEG
+            at = position - 2
+        behind = marker in _DESCRIPTIONS
+        if behind:
             kept.append(content[at : position - 2])
             at = position + max(2, int.from_bytes(content[position : position + 2], "big"))
     return b"".join([*kept, content[at:]]) if kept else content

@@ -467,3 +467,16 @@ def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         write_image(path, LoadedImage(pixels(3)))
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_lies_between_the_segments_of_a_jpeg_hides_nothing():
+    """Photoshop writes more into a segment than its length says."""
+    tags = Image.Exif()
+    tags[0x010E] = "a view"
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "teal").save(file, "JPEG", exif=tags)
+    content = file.getvalue()
+    end = content.index(b"Exif") - 2 + int.from_bytes(content[content.index(b"Exif") - 2 :][:2], "big")
+    image = decode_image(content[:end] + b"\0\1\0\0\7\0" + content[end:], "x")
+    assert image.pixels_HWC.shape == (8, 8, 3)
+    assert b"a view" in image.exif

@@ -93,14 +93,14 @@ class Source:
     def frames(self) -> Iterator[VideoFrame]:
         """Decode the frames in order, each with its `pts`, which grow. Raises a ValueError where none can be."""
         size, last, failed = self.size, None, 0
-        for packet in self.container.demux():
+        for packet in self._packets():
             self._note_time(packet)
             if packet.stream is not self.stream:
                 continue
             try:
                 decoded = packet.decode()
                 failed = 0
-            except av.error.InvalidDataError as error:
+            except av.error.FFmpegError as error:
                 self.damaged, failed = self.damaged + 1, failed + 1
                 if failed > _MOST_DAMAGED:
                     raise ValueError(f"over {_MOST_DAMAGED} packets in a row are damaged; copy it again") from error
@@ -113,6 +113,12 @@ class Source:
                     )
                 last = self._timed(frame, last)
                 yield frame
+
+    def _packets(self) -> "Iterator[av.Packet[Any]]":
+        try:
+            yield from self.container.demux()
+        except av.error.FFmpegError as error:
+            raise ValueError(f"damaged ({error.strerror}); copy it again") from error
 
     def _note_time(self, packet: "av.Packet[Any]") -> None:
         at = packet.pts if packet.pts is not None else packet.dts
