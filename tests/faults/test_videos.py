@@ -78,7 +78,7 @@ def test_damaged_videos_are_a_sentence_or_what_is_left_of_them(tmp_path):
     folder = tmp_path / "damaged"
     folder.mkdir()
     for suffix in ("mp4", "mkv", "avi", "webm"):
-        codec = "libvpx-vp9" if suffix == "webm" else "mpeg4" if suffix == "avi" else "libx264"
+        codec = "libvpx-vp9" if suffix == "webm" else "ffv1" if suffix == "avi" else "libx264"
         write_clip(tmp_path / f"a.{suffix}", 12, codec=codec, pixel_format="yuv420p")
         content = (tmp_path / f"a.{suffix}").read_bytes()
         for number in range(40):

@@ -175,8 +175,8 @@ def open_video(path: Path, max_pixels: int | None) -> Iterator[Source]:
         if not streams:
             raise ValueError("it has no moving pictures, only sound or a cover")
         stream = streams[0]
-        context = stream.codec_context
-        if not (context.width and context.height and context.pix_fmt):
+        context: Any = stream.codec_context  # None for an unknown codec
+        if context is None or not (context.width and context.height and context.pix_fmt):
             raise ValueError("its frames cannot be decoded: truncated, damaged, or by an unknown codec; copy it again")
         check_pixels(context.width, context.height, max_pixels)
         stream.thread_type = "AUTO"
