@@ -14,6 +14,7 @@ COMMANDS = {  # modules that run as programs; none is imported before it is aske
     "upscale": "make photos larger and better",
     "degrade": "make low-resolution images out of good ones",
     "app": "upscale photos on a web page",
+    "share": "give a model to others: Hugging Face hub, OpenModelDB",
     "zoo": "make a network of the zoo out of a finished run",
     "methods.drtl.relation": "tell which distortions a camera's images resemble",
 }

@@ -41,7 +41,7 @@ def export(
         Format,
         typer.Option(
             "--format",
-            help="safetensors: model.safetensors and config.json, what Upscaler.load and the Hugging Face hub take. "
+            help="safetensors: model.safetensors and config.json, what Upscaler.load takes. "
             "onnx: model.onnx, for photos of any size (extra: onnx). official: model.pth with the keys of the paper's "
             "program. ncnn: NAME.param and NAME.bin, for upscayl, chaiNNer and realesrgan-ncnn-vulkan (extra: ncnn).",
         ),
@@ -167,9 +167,11 @@ def baked_embedding(network: "SRNetwork", like: Path | None, degrees: Mapping[st
 def beside(source: "ModelLocation") -> Path:
     """Where an exported model goes by default: `export` in its folder, for a file `export/NAME` beside it.
 
-    For a model that is kept by its name, in the package or the cache, `export/NAME` here.
+    For a model that is kept by its name, in the package or a cache, `export/NAME` here.
     """
     path = source.path
+    if source.on_hub:
+        return Path("export") / source.on_hub.name
     if source.in_zoo or source.is_published:
         return Path("export") / (path.name if source.in_zoo else path.stem)
     return path.parent / "export" / path.stem if path.is_file() else path / "export"

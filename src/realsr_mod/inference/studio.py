@@ -121,6 +121,7 @@ def _named(models: Sequence[ModelLocation]) -> dict[str, ModelLocation]:
         path = model.path
         run = path.resolve().parent if path.name in ("model", "export") else path.resolve()
         name = run.stem if path.is_file() else path.name if model.in_zoo else f"{run.parent.name} · {run.name}"
+        name = model.on_hub.name if model.on_hub else name
         name = re.sub(r"(\d{4}-\d\d-\d\d)_(\d\d)-(\d\d)-\d\d", r"\1 \2:\3", name)
         copies = sum(other == name or other.startswith(f"{name} (") for other in named)
         named[f"{name} ({copies + 1})" if copies else name] = model

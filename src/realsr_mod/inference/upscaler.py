@@ -5,6 +5,7 @@ Legend: H, W an image's size, C channels, s the network's scale, D the embedding
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -21,7 +22,8 @@ from realsr_mod.inference.memory import halved
 from realsr_mod.inference.pixels import ImageType, Source, apply_to_pixels, enlarged_alpha
 from realsr_mod.inference.size import Size, brought_to, check_size, result_size
 from realsr_mod.inference.tiling import OnTile, Tiling, fitting_side, run_tiles, unwatched
-from realsr_mod.weights.locate import Model, locate
+from realsr_mod.weights.hub import PREFIX, parse
+from realsr_mod.weights.locate import Model, locate, locate_on_hub
 
 if TYPE_CHECKING:  # torch takes seconds to import, and engines do without
     import torch
@@ -103,15 +105,14 @@ class Upscaler:
     def from_pretrained(
         cls, repo_id: str | Path, revision: str | None = None, **settings: Unpack[UpscalerSettings]
     ) -> "Upscaler":
-        """From a model repository of the Hugging Face hub (`user/repo`), or a local folder of the same form."""
+        """From a model repository of the Hugging Face hub (`user/repo`), or a local folder of the same form.
+
+        Raises FileNotFoundError or ValueError as `realsr_mod.weights.hub.fetch` does.
+        """
         if Path(repo_id).is_dir():
             return cls.load(repo_id, **settings)
-        try:
-            from huggingface_hub import snapshot_download
-        except ImportError as error:
-            raise ImportError("loading from the hub needs an extra: pip install 'realsr-mod[hub]'") from error
-        folder = snapshot_download(str(repo_id), revision=revision, allow_patterns=["*.safetensors", "config.json"])
-        return cls.load(folder, **settings)
+        model = parse(f"{PREFIX}{str(repo_id).removeprefix(PREFIX)}")
+        return cls.load(locate_on_hub(replace(model, revision=revision) if revision else model), **settings)
 
     @property
     def scale(self) -> int:

@@ -1,6 +1,8 @@
 """The card of a network of the zoo: what `config.json` says about it, for people, with images."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -72,30 +74,38 @@ def render_card(entry: Entry) -> str:
         speed="; ".join(speed) or "not measured",
         license=entry.license,
         sha256=entry.sha256,
-        measured=_figures(entry),
+        measured=figures_table(entry.measured),
         weak_at=entry.weak_at,
         images=IMAGES_NAME,
     )
 
 
-def _figures(entry: Entry) -> str:
-    """The measured rows as a table; the mean of a single condition would say the same again, many draws are one row."""
-    head = [
-        "| protocol | set | condition | PSNR-Y | bicubic | gain | SSIM-Y | bicubic |",
-        "|---|---|---|" + "---:|" * 5,
-    ]
-    lines = []
-    for row in entry.measured:
-        conditions = [r for r in entry.measured if (r["protocol"], r["set"]) == (row["protocol"], row["set"])]
+def shown_rows(measured: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows that a table shows: the mean of one condition would say the same again, many draws are one row."""
+    shown = []
+    for row in measured:
+        conditions = [r for r in measured if (r["protocol"], r["set"]) == (row["protocol"], row["set"])]
         if row["condition"] == "mean" and len(conditions) == 2:
             continue
         seeds = [r for r in conditions if r["condition"].startswith("seed ")]
         if row in seeds and len(seeds) > 1:
             continue
         condition = f"{len(seeds)} draws" if row["condition"] == "mean" and seeds else row["condition"]
+        shown.append({**row, "condition": condition})
+    return shown
+
+
+def figures_table(measured: Sequence[Mapping[str, Any]]) -> str:
+    """The measured rows as a table in Markdown."""
+    head = [
+        "| protocol | set | condition | PSNR-Y | bicubic | gain | SSIM-Y | bicubic |",
+        "|---|---|---|" + "---:|" * 5,
+    ]
+    lines = []
+    for row in shown_rows(measured):
         psnr, bicubic = row["psnr_y"], row["bicubic_psnr_y"]
         lines.append(
-            f"| {row['protocol']} | {row['set']} | {condition} | {psnr:.2f} | {bicubic:.2f} "
+            f"| {row['protocol']} | {row['set']} | {row['condition']} | {psnr:.2f} | {bicubic:.2f} "
             f"| {psnr - bicubic:+.2f} | {row['ssim_y']:.4f} | {row['bicubic_ssim_y']:.4f} |"
         )
     return "\n".join([*head, *lines] if lines else ["Not yet."])

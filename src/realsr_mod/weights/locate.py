@@ -4,12 +4,12 @@ import difflib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from realsr_mod.runtime.files import read_json
-from realsr_mod.weights import catalog, realesrgan
+from realsr_mod.weights import catalog, hub, realesrgan
 from realsr_mod.weights.catalog import CONFIG_NAME, NEWEST, WEIGHTS_NAME
 
 logger = logging.getLogger(__name__)
@@ -27,11 +27,13 @@ class ModelLocation:
         path: what a person calls it: a run folder, a model folder, a folder of the zoo, or a checkpoint file.
         weights: the file that holds its weights.
         kind: `released` here, with a config beside the weights, or a `checkpoint` of another program.
+        on_hub: where it was fetched from, if it was.
     """
 
     path: Path
     weights: Path
     kind: Literal["released", "checkpoint"]
+    on_hub: hub.HubModel | None = None
 
     @property
     def config(self) -> Path:
@@ -49,7 +51,7 @@ class ModelLocation:
         return realesrgan.is_kept(self.path)
 
     def __str__(self) -> str:
-        return str(self.path)
+        return str(self.on_hub or self.path)
 
 
 Model = str | Path | ModelLocation
@@ -59,11 +61,14 @@ def locate(model: Model | None = None) -> ModelLocation:
     """Find the model that a person means: a path, a name of the zoo, or `newest`. What lies at the path wins.
 
     Of ncnn's two files either may be given, or their name without a suffix; a folder with one checkpoint means it.
+    `hf://USER/NAME` is fetched from the Hugging Face hub, see `realsr_mod.weights.hub`; nothing else asks the network.
 
     None means `catalog.default_model()`. Raises FileNotFoundError if nothing is there, with what there is.
     """
     if isinstance(model, ModelLocation):
         return model
+    if isinstance(model, str) and model.startswith(hub.PREFIX):
+        return locate_on_hub(hub.parse(model))
     name = catalog.default_model() if model is None else model
     path = Path(name).expanduser()
     if not path.exists():
@@ -75,6 +80,18 @@ def locate(model: Model | None = None) -> ModelLocation:
     if path.is_file():
         return ModelLocation(path, path, "checkpoint")
     raise FileNotFoundError(_nothing_there(str(name)))
+
+
+def locate_on_hub(model: hub.HubModel) -> ModelLocation:
+    """Fetch a model from the hub, unless its cache has it. Raises FileNotFoundError or ValueError, see `hub.fetch`."""
+    fetched = hub.fetch(model)
+    try:
+        return replace(locate(fetched), on_hub=model)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{model}: this repository has no {WEIGHTS_NAME} with {CONFIG_NAME}, and no one .safetensors of a known "
+            f"program; name a checkpoint in it: {model}/FILE.pth"
+        ) from error
 
 
 def _by_name(name: str) -> Path | None:
