@@ -43,6 +43,7 @@ class Format(StrEnum):
     tiff = "tiff"
     heic = "heic"
     avif = "avif"
+    jxl = "jxl"
     bmp = "bmp"
 
 

@@ -138,7 +138,7 @@ def test_sliders_appear_only_for_models_that_have_them(page):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("notes.png", b"I am a text", "not a PNG, JPEG, WebP, TIFF, BMP, HEIC, AVIF, GIF or PPM image"),
+        ("notes.png", b"I am a text", "not a PNG, JPEG, WebP, TIFF, BMP, HEIC, AVIF, JPEG XL, GIF or PPM image"),
         ("half.png", PHOTO[:2000], "truncated or damaged"),
         ("empty.png", b"", "the file is empty"),
         ("wide.png", png(np.zeros((300, 300, 3), np.uint8)), "300x300 pixels, the limit is 0.05 megapixels"),

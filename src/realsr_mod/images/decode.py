@@ -20,6 +20,7 @@ from realsr_mod.images.headers import JPEG_START, PNG_START, orientation_in, png
 from realsr_mod.images.heif import decode_avif, decode_heic, kind_of
 from realsr_mod.images.image import Metadata
 from realsr_mod.images.jpeg import jpeg_metadata
+from realsr_mod.images.jxl import decode_jxl, is_jxl
 from realsr_mod.images.pillow import pixels_of
 from realsr_mod.images.ppm import decode_deep_ppm
 from realsr_mod.images.prepare import check_content, check_scans, needed_chunks
@@ -44,6 +45,10 @@ class Decoded:
 
 def decode(content: bytes, name: str, max_pixels: int | None) -> Decoded:
     """Decode a file's content, of whatever kind. Raises nearly anything on a damaged file."""
+    if is_jxl(content):
+        found = decode_jxl(content, name, max_pixels)
+        notes = (*found.notes, FIRST_ALONE) if found.moves else found.notes
+        return Decoded(found.pixels_HWC, "jxl", found.metadata, 1, notes)
     prepared = check_content(content, max_pixels)
     if content.startswith(PNG_START):
         return _decode_png(content, prepared, name)

@@ -9,6 +9,7 @@ from realsr_mod.images.chunks import is_srgb
 from realsr_mod.images.exif import resized_exif
 from realsr_mod.images.formats import FORMATS, ImageFormat
 from realsr_mod.images.image import LoadedImage
+from realsr_mod.images.jxl import why_no_jxl
 from realsr_mod.images.profiles import is_hdr, profile_of
 from realsr_mod.images.rgb import on_white, to_8bit
 from realsr_mod.images.xmp import resized_xmp
@@ -42,6 +43,8 @@ def why_not(image: LoadedImage, file_format: str, scale: float = 1) -> str:
         return f"{file_format} holds sides up to {most}, this one is {width}x{height}"
     if is_hdr(image.color) and not FORMATS[file_format].color:
         return f"{file_format} holds no colors of HDR"
+    if file_format == "jxl":
+        return why_no_jxl(image)
     return ""
 
 
@@ -55,6 +58,8 @@ def _fit_color(image: LoadedImage, file_format: str, notes: list[str]) -> Loaded
         elif not is_srgb(color) and overrules:
             notes.append(f"{file_format} holds nothing about the meaning of colors: dropped")
         image = replace(image, color=None)
+    if file_format == "jxl":  # its profile says no more than what is assumed without one
+        image = replace(image, icc=None)
     if image.icc and not holds.icc:
         notes.append(f"{file_format} holds no color profile: dropped")
         image = replace(image, icc=None)

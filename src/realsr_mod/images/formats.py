@@ -19,6 +19,7 @@ MIN_IS_WHITE, MIN_IS_BLACK, RGB, CMYK = 0, 1, 2, 5  # values of PHOTOMETRIC
 # Compressions of TIFFs that are read: none, CCITT, LZW, JPEG, deflate, PackBits, ThunderScan, LogLuv, LZMA, Zstandard.
 COMPRESSIONS = (1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32809, 32946, 34676, 34677, 34925, 50000)
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"MM*\0", b"II\0*")  # the last two are wrong, but are read
+JXL_BARE, JXL_BOXED = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"  # a coded image alone, and a file of boxes around one
 # How files of these kinds begin; HEIC and AVIF name their box at the fifth byte.
 STARTS = (
     b"\x89PNG\r\n\x1a\n",
@@ -26,6 +27,7 @@ STARTS = (
     b"RIFF",
     b"BM",
     b"GIF8",
+    JXL_BOXED,  # the other's two bytes begin other files too
     *TIFF_STARTS,
     *(b"P%d" % n for n in range(1, 7)),
 )
@@ -59,6 +61,7 @@ FORMATS = {
     "tiff": ImageFormat(".tif", alpha=True, deep=True, photoshop=True),
     "heic": ImageFormat(".heic", alpha=True, deep=True, resolution=False, color=True, max_side=16384),
     "avif": ImageFormat(".avif", alpha=True, resolution=False, max_side=16384),
+    "jxl": ImageFormat(".jxl", alpha=True, deep=True, resolution=False, max_side=2**30),
     "bmp": ImageFormat(".bmp", icc=False, exif=False, xmp=False, max_side=32767),
 }
 # Every suffix that is read, everywhere, and the format in which what was made of such a file is written.
@@ -77,6 +80,7 @@ SUFFIXES = {
     ".heif": "heic",
     ".hif": "heic",
     ".avif": "avif",
+    ".jxl": "jxl",
     ".apng": "png",
     ".gif": "png",  # which has all the colors that a network makes
     ".ppm": "png",
@@ -86,4 +90,4 @@ SUFFIXES = {
 }
 NOT_WRITTEN = (".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".apng")
 PILLOW_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM", "GIF")  # decoders that are used as they come
-READABLE = "PNG, JPEG, WebP, TIFF, BMP, HEIC, AVIF, GIF or PPM"  # for people
+READABLE = "PNG, JPEG, WebP, TIFF, BMP, HEIC, AVIF, JPEG XL, GIF or PPM"  # for people

@@ -31,10 +31,19 @@ from PIL import Image, UnidentifiedImageError
 from realsr_mod.images.bounds import MAX_PIXELS, BoundError, check_bytes, check_pixels
 from realsr_mod.images.decode import Decoded, decode, from_pillow
 from realsr_mod.images.exif import upright_exif
-from realsr_mod.images.formats import FORMATS, ORIENTATION, PILLOW_FORMATS, READABLE, TIFF_STARTS, UNKNOWN_TO_PILLOW
+from realsr_mod.images.formats import (
+    FORMATS,
+    JXL_BOXED,
+    ORIENTATION,
+    PILLOW_FORMATS,
+    READABLE,
+    TIFF_STARTS,
+    UNKNOWN_TO_PILLOW,
+)
 from realsr_mod.images.headers import read_header
 from realsr_mod.images.heif import heif_size, kind_of
 from realsr_mod.images.image import ImageReadError, LoadedImage, Metadata
+from realsr_mod.images.jxl import is_jxl, jxl_header
 from realsr_mod.images.pillow import without_pixel_limit
 from realsr_mod.images.tiff import UnsupportedTiffError, upright
 from realsr_mod.images.xmp import upright_xmp
@@ -98,8 +107,11 @@ def image_size(path: Path | str, max_pixels: int | None = None, decode: Decode =
 def _header(path: Path, max_pixels: int | None, decode: Decode) -> tuple[int, int, int]:
     """Width and height as stored, and EXIF's orientation."""
     with path.open("rb") as file:
-        if not file.read(1):
+        start = file.read(len(JXL_BOXED))
+        if not start:
             raise ImageReadError(path, "the file is empty; copy it again")
+        if is_jxl(start):
+            return jxl_header(path.read_bytes())[:3]
         found = read_header(file, max_pixels)
         file.seek(0)
         head = file.read(256)

@@ -15,6 +15,7 @@ from realsr_mod.images.exif import HEADER
 from realsr_mod.images.heif import AVIF_QUALITY, write_heic
 from realsr_mod.images.image import LoadedImage
 from realsr_mod.images.jpeg import photo_segments, with_density
+from realsr_mod.images.jxl import write_jxl
 from realsr_mod.images.png import write_png
 from realsr_mod.images.rgb import to_8bit
 from realsr_mod.images.tiff_write import write_tiff
@@ -44,6 +45,8 @@ def encode_image(file: IO[bytes], image: LoadedImage) -> None:
         _write_jpeg(file, image)
     elif image.format == "heic":
         write_heic(file, image)
+    elif image.format == "jxl":
+        write_jxl(file, image)
     else:
         extra: dict[str, Any] = {}
         if image.format in ("webp", "avif"):

@@ -234,8 +234,8 @@ def encoded(suffix: str) -> bytes:
 
 BAD_FILES = [
     ("empty.png", b"", "empty"),
-    ("text.png", b"I am not an image", "not a PNG, JPEG, WebP, TIFF, BMP, HEIC, AVIF, GIF or PPM"),
-    ("script.jpg", b"#!/bin/sh\nexit 1\n", "not a PNG, JPEG, WebP, TIFF, BMP, HEIC, AVIF, GIF or PPM"),
+    ("text.png", b"I am not an image", "not a PNG, JPEG, WebP, TIFF, BMP, HEIC, AVIF, JPEG XL, GIF or PPM"),
+    ("script.jpg", b"#!/bin/sh\nexit 1\n", "not a PNG, JPEG, WebP, TIFF, BMP, HEIC, AVIF, JPEG XL, GIF or PPM"),
     ("half.gif", encoded("GIF")[:900], "truncated or damaged|not a PNG"),
     ("half.png", encoded("PNG")[:3000], "truncated or damaged"),
     ("half.jpg", encoded("JPEG")[:1500], "truncated or damaged"),
