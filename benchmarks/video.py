@@ -28,12 +28,10 @@ from realsr_mod.inference.plan import plan
 from realsr_mod.inference.steady import Steady
 from realsr_mod.inference.upscaler import Upscaler
 
-SIZE = (320, 180)
 
-
-def frames(count: int, moves: bool, noise: float) -> Iterator[np.ndarray]:
+def frames(count: int, size: tuple[int, int], moves: bool, noise: float) -> Iterator[np.ndarray]:
     """What a camera sees, (H, W, 3) uint8: a window that goes over a photo by half a pixel a frame, or stands still."""
-    photo, (width, height) = data.astronaut(), SIZE
+    photo, (width, height) = data.astronaut(), size
     draws = np.random.default_rng(0)
     for number in range(count):
         left = number % 350 / 2 if moves else 80.0
@@ -42,11 +40,11 @@ def frames(count: int, moves: bool, noise: float) -> Iterator[np.ndarray]:
         yield (seen + draws.normal(0, noise, seen.shape)).clip(0, 255).round().astype(np.uint8) if noise else seen
 
 
-def write(path: Path, count: int, moves: bool, noise: float, crf: int) -> None:
+def write(path: Path, count: int, size: tuple[int, int], moves: bool, noise: float, crf: int) -> None:
     with av.open(str(path), "w") as file:
         stream = file.add_stream("libx264", rate=25, options={"crf": str(crf)})
-        stream.width, stream.height = SIZE
-        for pixels in frames(count, moves, noise):
+        stream.width, stream.height = size
+        for pixels in frames(count, size, moves, noise):
             file.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
         file.mux(stream.encode(None))
 
@@ -74,8 +72,10 @@ def restore(path: Path, output: Path, model: str, answers: "multiprocessing.Queu
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=["kdsr-real-x4"])
-    parser.add_argument("--frames", type=int, default=50, help="of a clip; one has four times as many")
+    parser.add_argument("--frames", type=int, default=16, help="of a clip; one has four times as many")
+    parser.add_argument("--size", type=int, nargs=2, default=(160, 90), help="width and height of the clips")
     arguments = parser.parse_args()
+    shape = tuple(arguments.size)
     short, long = arguments.frames, 4 * arguments.frames
     clips = {
         f"moves, {short} frames": (short, True, 2.0, 23),
@@ -86,11 +86,11 @@ def main() -> None:
     }
     columns = ("clip", "frames/s", "memory (GB)", "flicker", "of bicubic")
     for model in arguments.models:
-        table = Table(*columns, title=f"{model}, {SIZE[0]}x{SIZE[1]}")
+        table = Table(*columns, title=f"{model}, {shape[0]}x{shape[1]}")
         for name, (count, moves, noise, crf) in clips.items():
             with tempfile.TemporaryDirectory() as folder:
                 path, output = Path(folder, "clip.mp4"), Path(folder, "better")
-                write(path, count, moves, noise, crf)
+                write(path, count, shape, moves, noise, crf)
                 spawn = multiprocessing.get_context("spawn")
                 answers: multiprocessing.Queue[tuple[float, float]] = spawn.Queue()
                 child = spawn.Process(target=restore, args=(path, output, model, answers))
@@ -99,9 +99,7 @@ def main() -> None:
                 child.join()
                 with av.open(str(output / "clip.mp4")) as file:
                     size = file.streams.video[0].width, file.streams.video[0].height
-                both = (
-                    ("", "") if moves else (f"{flicker(output / 'clip.mp4', size):.3f}", f"{flicker(path, size):.3f}")
-                )
+                both = () if moves else (flicker(output / "clip.mp4", size), flicker(path, size))
             table.add_row(name, f"{count / seconds:.2f}", f"{peak:.2f}", *(f"{value:.3f}" for value in both))
         Console(width=100).print(table)
 

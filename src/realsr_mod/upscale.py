@@ -2,7 +2,6 @@
 
 import logging
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
@@ -11,7 +10,6 @@ from rich import box
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from realsr_mod.runtime.errors import user_errors
@@ -19,14 +17,7 @@ from realsr_mod.runtime.options import TrustOption
 from realsr_mod.weights import catalog, realesrgan
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` and a misspelt option need not wait for it
-    from collections.abc import Callable
-
-    from realsr_mod.images.image import LoadedImage
-    from realsr_mod.inference.outcome import Outcome, Settings
-    from realsr_mod.inference.plan import Job
     from realsr_mod.inference.size import Size
-    from realsr_mod.inference.steady import Steady
-    from realsr_mod.inference.tiling import OnTile
     from realsr_mod.inference.upscaler import Upscaler, UpscalerSettings
     from realsr_mod.weights.locate import ModelLocation
 
@@ -187,6 +178,7 @@ def upscale(
     """Make photos larger and better with a trained model."""
     from realsr_mod.inference.outcome import Settings
     from realsr_mod.inference.plan import plan
+    from realsr_mod.inference.progress import run_with_progress
     from realsr_mod.inference.steady import Steady
     from realsr_mod.inference.video_formats import check_crf, check_installed, is_video
 
@@ -216,7 +208,8 @@ def upscale(
         upscaler.check(outscale, wanted, blur=blur, noise=noise)
     settings = Settings(file_format.value, compare, overwrite, int(max_megapixels * 1e6), all_frames, codec.value, crf)
     identity = f"{shown} {identity_of(location)} {upscaler.engine.name} {upscaler.device} {precision.value}"
-    outcomes = run_with_progress(
+    outcomes, stopped = run_with_progress(
+        console,
         jobs,
         lambda image, on_estimate, on_tile: upscaler(
             image,
@@ -230,6 +223,8 @@ def upscale(
         settings,
         Steady(upscaler, outscale, {"blur": blur, "noise": noise}, wanted, identity),
     )
+    if stopped:
+        raise typer.Exit(130)
     failed = [outcome for outcome in outcomes if outcome.failure]
     if failed:
         console.print(f"[red]{len(failed)} of {len(jobs)} photos failed:[/]")
@@ -284,81 +279,6 @@ def load(location: "ModelLocation", shown: str, **settings: "Unpack[UpscalerSett
 def identity_of(location: "ModelLocation") -> str:
     """What tells a model from all others, and from the one that lay there before."""
     return f"{location.weights.resolve()} {location.weights.stat().st_mtime_ns}"
-
-
-def run_with_progress(
-    jobs: "list[Job]",
-    enlarge: "Callable[[LoadedImage, OnTile, OnTile], LoadedImage]",
-    settings: "Settings",
-    steady: "Steady",
-) -> "list[Outcome]":
-    """Do the jobs under two bars: all images with the time left, and what is done with the image at hand.
-
-    `enlarge` gets an image, and what to call after each part of its estimate and after each tile; `steady` frames.
-    """
-    from realsr_mod.inference.batch import run_jobs
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[count]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    outcomes = []
-    with Progress(*columns, console=console) as progress:
-        images = progress.add_task("photos", total=len(jobs), count=f"0/{len(jobs)}")
-        tiles = progress.add_task("tiles", total=None, count="")
-
-        def on_part(what: str, number: int, done: int, total: int) -> None:
-            progress.update(tiles, description=what, completed=done, total=total, count=f"{done}/{total}")
-            progress.update(images, completed=number + done / total)
-
-        def on_estimate(done: int, total: int) -> None:
-            name, count = "estimating its degradation", f"{done}/{total}"
-            progress.update(tiles, description=name, completed=done, total=total, count=count)
-
-        try:
-            for outcome in run_jobs(
-                jobs,
-                lambda image, tick: enlarge(image, on_estimate, tick),
-                settings,
-                partial(on_part, "tiles"),
-                steady,
-                partial(on_part, "frames"),
-                say,
-            ):
-                outcomes.append(outcome)
-                done = max(progress.tasks[images].completed, len(outcomes))  # the next may be under way
-                progress.update(images, completed=done, count=f"{len(outcomes)}/{len(jobs)}")
-                progress.console.print(describe(outcome))
-        except KeyboardInterrupt:
-            progress.stop()
-            say(interrupted(outcomes, jobs))
-            raise typer.Exit(130) from None
-    return outcomes
-
-
-def interrupted(outcomes: "list[Outcome]", jobs: "list[Job]") -> str:
-    """What is done and what is not, when somebody stops."""
-    failed = sum(bool(outcome.failure) for outcome in outcomes)
-    left = jobs[len(outcomes) :]
-    done = f"stopped: {len(outcomes) - failed} of {len(jobs)} photos are done" + (
-        f", {failed} failed" if failed else ""
-    )
-    names = ", ".join(str(job.source) for job in left[:3]) + (" …" if len(left) > 3 else "")
-    return f"{done}; not done: {len(left)} ({names}). The same command goes on with these"
-
-
-def describe(outcome: "Outcome") -> str:
-    """One line about an image that is done."""
-    source = escape(str(outcome.job.source))
-    if outcome.failure:
-        return f"[red]failed[/]  {source}: {escape(outcome.failure)}"
-    verb = "[yellow]kept[/]    " if outcome.kept else "[green]written[/] "
-    notes = "".join(f"\n         note: {escape(note)}" for note in outcome.notes)
-    return verb + escape(str(outcome.path)) + (" (exists; --overwrite makes it anew)" if outcome.kept else "") + notes
 
 
 def main() -> None:
