@@ -180,7 +180,7 @@ def upscale(
     from realsr_mod.inference.plan import plan
     from realsr_mod.inference.progress import run_with_progress
     from realsr_mod.inference.steady import Steady
-    from realsr_mod.inference.video_formats import check_crf, check_installed, is_video
+    from realsr_mod.inference.video_formats import FAST_MODEL, check_crf, check_installed, is_video
 
     handler = RichHandler(console=console, show_time=False, show_path=False)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(message)s")
@@ -194,6 +194,8 @@ def upscale(
         jobs = plan(given, output, compare, say, suffix, animated=all_frames)
         if any(is_video(job.source) for job in jobs):
             check_installed()
+            if model is None:
+                say(f"--model {FAST_MODEL} takes less than half of the time that the default takes for a video")
         location, shown = chosen_model(model, texture, texture_model)
         upscaler = load(
             location,

@@ -53,6 +53,7 @@ CODECS = {
     "vp9": Codec("libvpx-vp9", ("yuv420p", "yuv420p"), 24, 63, (("b", "0"),)),
     "ffv1": Codec("ffv1", ("yuv444p", "yuv444p10le"), None),
 }
+FAST_MODEL = "kdsr-real-x4"  # of those that come along
 _HELD = {".webm": ("vp9", "av1"), ".mp4": ("h264", "hevc", "av1", "vp9"), ".mov": ("h264", "hevc")}
 
 

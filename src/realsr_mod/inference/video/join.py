@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 _COPIED = ("audio", "subtitle")
 
 
-def join(path: Path, parts: Sequence[Path], source: Source, matrix: Sequence[int] | None) -> list[str]:
+def join(
+    path: Path, parts: Sequence[Path], source: Source, matrix: Sequence[int] | None, last: int | None = None
+) -> list[str]:
     """Write the video at `path`, whole or not at all; returns what of the source was left out.
 
     Args:
@@ -30,18 +32,26 @@ def join(path: Path, parts: Sequence[Path], source: Source, matrix: Sequence[int
         parts: of the video, in their order.
         source: from which all else is copied, just opened.
         matrix: how the picture is turned for showing, FFmpeg's nine numbers.
+        last: how long the last frame is shown, in the source's ticks; None or 0: as long as one is on average.
     """
     notes: list[str] = []
     with atomic_write(path, sync=True) as file, av.open(file, "w", format=WRITTEN[path.suffix.lower()]) as output:
         output.metadata.update(source.container.metadata)
         with av.open(str(parts[0]), format=PART_FORMAT) as first:
-            video = output.add_stream_from_template(first.streams.video[0], opaque=True)  # a decoder will do
+            coded = first.streams.video[0]
+            ticks = source.time_base / (
+                coded.time_base or source.time_base
+            )  # which a part counts for one of the source
+            video = output.add_stream_from_template(coded, opaque=True)  # a decoder will do
             _describe(video, source, matrix)
         copied = _copies(output, source, notes)
         output.set_chapters(source.container.chapters())
         start = Fraction(max(0, source.container.start_time or 0), av.time_base)
-        step = max(1, round(1 / source.rate / source.time_base))
-        streams = [_video_packets(parts, video, step), _copied_packets(source, copied)]
+        step = max(1, round(1 / source.rate / source.time_base * ticks))
+        streams = [
+            _video_packets(parts, video, step, round(last * ticks) if last else step),
+            _copied_packets(source, copied),
+        ]
         for _, packet in heapq.merge(*streams, key=lambda timed: timed[0]):
             _shift(packet, start)
             output.mux_one(packet)
@@ -90,8 +100,8 @@ def _packets(part: Path) -> list[tuple[int, "Packet"]]:
         return [(packet.pts, packet) for packet in container.demux(video=0) if packet.pts is not None]
 
 
-def _video_packets(parts: Sequence[Path], video: VideoStream, step: int) -> Iterator[tuple[float, "Packet"]]:
-    """The packets of all parts, with times of decoding that grow across the seams too.
+def _video_packets(parts: Sequence[Path], video: VideoStream, step: int, last: int) -> Iterator[tuple[float, "Packet"]]:
+    """The packets of all parts, with times of decoding that grow across the seams too, and how long each is shown.
 
     A packet is decoded when the one is shown that comes `delay` before it, so that none is shown before it is decoded.
 
@@ -99,18 +109,17 @@ def _video_packets(parts: Sequence[Path], video: VideoStream, step: int) -> Iter
         parts: in their order.
         video: the stream that they go to.
         step: from one frame to the next, about, in ticks.
+        last: how long the last frame is shown, in ticks.
     """
-    delay = max(_delay([pts for pts, _ in _packets(part)]) for part in parts)
-    earlier: list[int] = []
+    times = [[pts for pts, _ in _packets(part)] for part in parts]
+    shown = sorted(pts for of_part in times for pts in of_part)
+    following = dict(zip(shown, [*shown[1:], shown[-1] + last], strict=True))
+    delay = max(map(_delay, times))
+    decoded = iter([*(shown[0] - back * step for back in range(delay, 0, -1)), *shown])
     for part in parts:
-        packets = _packets(part)
-        shown = sorted(pts for pts, _ in packets)
-        if not earlier:
-            earlier = [shown[0] - back * step for back in range(delay, 0, -1)]
-        times = [*earlier, *shown]
-        earlier = times[len(shown) :]
-        for (_, packet), dts in zip(packets, times, strict=False):
-            packet.dts = dts
+        for pts, packet in _packets(part):
+            dts = next(decoded)
+            packet.dts, packet.duration = dts, following[pts] - pts
             packet.stream = video
             yield float(dts * packet.time_base), packet
 

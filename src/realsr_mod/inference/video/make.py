@@ -106,7 +106,8 @@ class _Video:
         try:
             self._encode(parts, plan, steady, watch)
             with open_video(self.source, self.max_pixels) as source:
-                return [*_notes(plan.survey, source, steady), *join(self.path, parts, source, plan.survey.matrix)]
+                left_out = join(self.path, parts, source, plan.survey.matrix, plan.survey.last)
+                return [*_notes(plan.survey, source, steady), *left_out]
         except KeyboardInterrupt:
             done = min(sum(part.exists() for part in parts) * plan.part_frames, plan.survey.count)
             watch.say(f"{self.source.name}: {done} of {plan.survey.count} frames are kept for the same command")

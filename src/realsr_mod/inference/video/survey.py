@@ -32,6 +32,7 @@ class Survey:
         embeddings: D numbers for each shot.
         interlaced: whether frames are combed of two.
         damaged: how many packets were skipped.
+        last: how long the last frame is shown, in ticks; 0 if nothing is said.
         colors: what the numbers of frames mean, see `Colors`.
         matrix: how the picture is turned for showing, FFmpeg's nine numbers; None if it is not.
     """
@@ -41,6 +42,7 @@ class Survey:
     embeddings: list[list[float]] = field(default_factory=list)
     interlaced: bool = False
     damaged: int = 0
+    last: int = 0
     colors: list[int] = field(default_factory=list)
     matrix: list[int] | None = None
 
@@ -67,6 +69,7 @@ def look_through(source: Source, steady: Steady) -> Survey:
             looked_at.append(source.pixels(frame).pixels_HWC)
         survey.interlaced |= frame.interlaced_frame
         before = small
+        survey.last = frame.duration or 0
         survey.count += 1
     survey.damaged = source.damaged
     if not survey.count:

@@ -1,5 +1,8 @@
 """Videos: every frame at its time, with sound, colours and turn; parts that are gone on with; no flicker."""
 
+from fractions import Fraction
+
+import av
 import numpy as np
 import pytest
 from clips import frames_of, packets_of, write_clip
@@ -64,10 +67,40 @@ def test_frames_keep_their_times_and_sound_its_bytes(name, codec, sound, uneven,
     assert times_of(frames) == times_of(before)
     np.testing.assert_allclose(times_of(frames), np.array(times) / 90_000, atol=1e-3)  # Matroska counts in these
     assert packets_of(outcome.path, "audio") == packets_of(tmp_path / name, "audio")
+    assert frames[-1].duration * frames[-1].time_base == before[-1].duration * before[-1].time_base
     for larger, frame in zip(frames, before, strict=True):
         shown = larger.to_ndarray(format="rgb24").astype(int)[4:-4:2, 4:-4:2]
         assert np.abs(shown - frame.to_ndarray(format="rgb24")[2:-2, 2:-2]).mean() < 4  # half of the color goes
     assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
+
+
+def test_subtitles_chapters_and_fonts_are_copied(tmp_path):
+    write_clip(tmp_path / "plain.mkv", 8)
+    milliseconds = Fraction(1, 1000)
+    chapter = {"id": 1, "start": 0, "end": 300, "time_base": milliseconds, "metadata": {"title": "one"}}
+    with av.open(str(tmp_path / "plain.mkv")) as plain, av.open(str(tmp_path / "a.mkv"), "w") as file:
+        video = file.add_stream_from_template(plain.streams.video[0], opaque=True)
+        said = file.add_mux_stream("subrip")
+        said.time_base, said.metadata["language"] = milliseconds, "deu"
+        file.add_attachment("font.ttf", "application/x-truetype-font", b"font")
+        file.set_chapters([chapter])
+        words = av.Packet(b"Guten Tag")
+        words.pts, words.dts, words.duration, words.time_base, words.stream = 40, 40, 80, milliseconds, said
+        file.mux_one(words)
+        for packet in plain.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = video
+                file.mux_one(packet)
+    outcome = upscaled(tmp_path / "a.mkv", tmp_path / "out")
+    assert packets_of(outcome.path, "subtitle") == [(0.04, b"Guten Tag")]
+    with av.open(str(outcome.path)) as file:
+        assert [stream.type for stream in file.streams] == ["video", "subtitle", "attachment"]
+        assert file.streams.subtitles[0].language == "deu"
+        assert [found["metadata"] for found in file.chapters()] == [{"title": "one"}]
+    [outcome] = run_jobs(
+        plan([tmp_path / "a.mkv"], tmp_path / "b.mp4"), lambda *_: None, Settings(), lambda *_: None, Doubling()
+    )
+    assert outcome.failure == ".mp4 holds no subtitle of the kind subrip; -o NAME.mkv holds it"
 
 
 @pytest.mark.parametrize("colors", [(1, 1, 1, 1), (6, 6, 6, 1), (9, 9, 16, 1), (1, 1, 1, 2)])
