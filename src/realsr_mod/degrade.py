@@ -51,8 +51,9 @@ def degrade(
     degradation: Annotated[
         str | None,
         typer.Option(
-            help="second_order, classic_iso, classic_aniso, spatial_second_order, spatial_classic, bicubic, "
-            "camera_shake, defocus, night, scan, or a .yaml file, or one of your own (--trust). Default: second_order."
+            help="second_order, classic_iso, classic_aniso, spatial_second_order, spatial_classic, bicubic, mild, "
+            "severe_or_mild, camera_shake, defocus, night, scan, or a .yaml file, or one of your own (--trust). "
+            "Default: second_order."
         ),
     ] = None,
     scale: Annotated[int | None, typer.Option(min=1, help="How many times smaller. Default: 4.")] = None,

@@ -20,6 +20,11 @@ def missing_keys(node, path=""):
     return [path] if node == "???" else []
 
 
+def test_a_training_may_do_without_a_scheduler():
+    assert compose_train("experiment=kdsr_student", "~scheduler").method.scheduler is None
+    assert compose_train("experiment=kdsr_student").method.scheduler.max_lr > 0
+
+
 @pytest.mark.parametrize("experiment", choices("experiment"))
 def test_experiment_builds(experiment):
     cfg = compose_train(f"experiment={experiment}")

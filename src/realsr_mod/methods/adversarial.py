@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -28,6 +29,9 @@ class AdversarialGame:
         optimizer: partial of a torch optimizer; gets the discriminator's parameters.
         weight: of the generator's adversarial term. MM-RealSR and Real-ESRGAN 0.1, KDSR 1.
         kind: vanilla, hinge or lsgan; see `AdversarialLoss`.
+        feature_matching: weight of the distance between what the discriminator's layers make of the restored and of the
+            real image (pix2pixHD, arXiv 1711.11585), for the generator; 0: none. It suits targets that the LR image
+            decides, as a trained network's images are, and needs a discriminator `with_features`.
         unsharpened: where the network is trained towards sharpened images, take those before the sharpening for
             real, as the authors of Real-ESRGAN and MM-RealSR do.
     """
@@ -39,10 +43,20 @@ class AdversarialGame:
         weight: float = 0.1,
         kind: str = "vanilla",
         unsharpened: bool = False,
+        feature_matching: float = 0.0,
     ) -> None:
         if not weight > 0:
             raise ValueError(
                 f"adversarial.weight must be positive, got {weight}; leave the game out by adversarial=null"
+            )
+        if feature_matching < 0:
+            raise ValueError(
+                f"adversarial.feature_matching must be at least 0, got {feature_matching}; 0 leaves it out"
+            )
+        if feature_matching and not hasattr(discriminator, "with_features"):
+            raise ValueError(
+                f"adversarial.feature_matching={feature_matching} needs a discriminator that shows its features; "
+                f"{type(discriminator).__name__} has no method with_features. Take UNetDiscriminator, or set it to 0"
             )
         self.discriminator = discriminator.train()
         self.optimizer = optimizer(self.discriminator.parameters())
@@ -50,6 +64,7 @@ class AdversarialGame:
         self.loss = AdversarialLoss(kind)
         self.weight = weight
         self.unsharpened = unsharpened
+        self.feature_matching = feature_matching
         self.discriminator.requires_grad_(False)
 
     def to(self, device: torch.device) -> None:
@@ -57,9 +72,18 @@ class AdversarialGame:
         self.discriminator.to(device)
         self.optimizer.load_state_dict(self.optimizer.state_dict())  # casts its state to the parameters' device
 
-    def generator_loss(self, sr_B3HW: Tensor) -> Tensor:
-        """The weighted term that the generator minimises."""
-        return self.weight * self.loss.generator(self.discriminator(sr_B3HW))
+    def generator_losses(self, sr_B3HW: Tensor, hr_B3HW: Tensor) -> dict[str, Tensor]:
+        """The weighted terms that the generator minimises: `adversarial`, and `feature_matching` if it has a weight."""
+        if not self.feature_matching:
+            return {"adversarial": self.weight * self.loss.generator(self.discriminator(sr_B3HW))}
+        logits, found = self.discriminator.with_features(sr_B3HW)  # type: ignore[operator]  # checked at the start
+        with torch.no_grad():
+            _, wanted = self.discriminator.with_features(hr_B3HW)  # type: ignore[operator]
+        distances = [F.l1_loss(one.float(), other.float()) for one, other in zip(found, wanted, strict=True)]
+        return {
+            "adversarial": self.weight * self.loss.generator(logits),
+            "feature_matching": self.feature_matching * torch.stack(distances).mean(),
+        }
 
     def real_images(self, batch: SRBatch) -> Tensor:
         """What the discriminator takes for real, (B, 3, sH, sW)."""

@@ -229,9 +229,10 @@ class SRModule(RestorationModule):
         if sr is not None and self.output_distillation is not None:
             terms["output_distillation"] = self.output_distillation(sr, batch.lr, self.pixel_loss)
         if sr is not None and self.adversarial is not None:
-            terms["adversarial"] = self.adversarial.generator_loss(sr)
+            real = self.adversarial.real_images(batch)
+            terms |= self.adversarial.generator_losses(sr, real)
             share = 1 / self.trainer.accumulate_grad_batches
-            judged = self.adversarial.discriminator_backward(sr, self.adversarial.real_images(batch), share)
+            judged = self.adversarial.discriminator_backward(sr, real, share)
         return self.total_loss(terms, batch, sr, judged)
 
     def on_fit_start(self) -> None:

@@ -52,7 +52,8 @@ def _luma_255(image_13HW: Tensor, border: int) -> np.ndarray:
 def _niqe(luma_HW: np.ndarray) -> float:
     rows, columns = (side // BLOCK_PX for side in luma_HW.shape)
     luma_HW = luma_HW[: rows * BLOCK_PX, : columns * BLOCK_PX]
-    half = resize(torch.from_numpy(luma_HW)[None, None], scale=0.5)[0, 0].numpy()
+    with torch.autocast("cpu", enabled=False):  # a validation in bfloat16 would halve in bfloat16
+        half = resize(torch.from_numpy(luma_HW)[None, None], scale=0.5)[0, 0].numpy()
     features_NF = np.concatenate([_features(luma_HW, BLOCK_PX), _features(half, BLOCK_PX // 2)], axis=1)
     mean_F, covariance_FF = _pristine()
     distance_F = mean_F - np.nanmean(features_NF, axis=0)

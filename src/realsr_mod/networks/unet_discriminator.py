@@ -33,15 +33,22 @@ class UNetDiscriminator(nn.Module):
         self.to_logits = conv3x3(c, 1)
 
     def forward(self, x_B3HW: Tensor) -> Tensor:
+        return self.with_features(x_B3HW)[0]
+
+    def with_features(self, x_B3HW: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The logits, and what every layer after the first makes of the images, from there to the logits."""
         x = F.leaky_relu(self.head(x_B3HW), 0.2)
-        skips = []
+        skips, features = [], []
         for conv in self.down:
             skips.append(x)
             x = F.leaky_relu(conv(x), 0.2)
+            features.append(x)
         for conv, skip in zip(self.up, reversed(skips), strict=True):
             x = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
             x = F.leaky_relu(conv(x), 0.2) + skip
+            features.append(x)
         for conv in self.refine:
             x = F.leaky_relu(conv(x), 0.2)
+            features.append(x)
         logits_B1HW: Tensor = self.to_logits(x)
-        return logits_B1HW
+        return logits_B1HW, features

@@ -114,13 +114,40 @@ def test_each_loss_trains_its_own_side():
     game, network = model.adversarial, model.network
     lr, hr = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 16, 16)
     sr = network(lr)
-    game.generator_loss(sr).backward()
+    game.generator_losses(sr, hr)["adversarial"].backward()
     assert all(p.grad is None for p in game.discriminator.parameters())
     assert all(p.grad.abs().sum() > 0 for p in network.parameters() if p.dim() > 1)
     network.zero_grad()
     game.discriminator_backward(network(lr), hr)
     assert all(p.grad is not None for p in game.discriminator.parameters())
     assert all(p.grad is None for p in network.parameters())
+
+
+def test_features_of_restored_and_real_images_are_matched():
+    torch.manual_seed(0)
+    game = AdversarialGame(UNetDiscriminator(4), ADAM, weight=0.1, feature_matching=2.0)
+    sr, hr = torch.rand(2, 3, 16, 16, requires_grad=True), torch.rand(2, 3, 16, 16)
+    game.discriminator.eval()  # spectral normalization goes on with every call in training
+    terms = game.generator_losses(sr, hr)
+    logits, found = game.discriminator.with_features(sr)
+    _, wanted = game.discriminator.with_features(hr)
+    assert len(found) == 8
+    distances = [(one - other).abs().mean() for one, other in zip(found, wanted, strict=True)]
+    torch.testing.assert_close(terms["feature_matching"], 2 * sum(distances) / 8)
+    torch.testing.assert_close(terms["adversarial"], 0.1 * torch.nn.functional.softplus(-logits).mean())
+    terms["feature_matching"].backward()
+    assert sr.grad.abs().sum() > 0
+    assert all(p.grad is None for p in game.discriminator.parameters())
+    assert game.generator_losses(hr, hr)["feature_matching"] == 0
+
+
+@pytest.mark.parametrize(
+    ("discriminator", "weight", "message"),
+    [(UNetDiscriminator(4), -1.0, "must be at least 0"), (torch.nn.Conv2d(3, 1, 3), 1.0, "no method with_features")],
+)
+def test_features_that_cannot_be_matched(discriminator, weight, message):
+    with pytest.raises(ValueError, match=message):
+        AdversarialGame(discriminator, ADAM, feature_matching=weight)
 
 
 def test_real_images_may_be_those_before_sharpening():

@@ -31,6 +31,12 @@ def test_niqe_of_flat_blocks_is_a_number(golden):
     assert 0 < niqe(half).item() < 1000
 
 
+def test_niqe_in_a_validation_in_bfloat16_is_that_in_float32(golden):
+    sharp = image(golden, "image")
+    with torch.autocast("cpu", torch.bfloat16):
+        assert niqe(sharp).item() == pytest.approx(golden("image_ops_a")[1]["niqe_image"], abs=1e-4)
+
+
 def test_niqe_needs_two_blocks():
     with pytest.raises(ValueError, match=r"a 100x300 image is too small for NIQE: two blocks .* leave niqe out"):
         niqe(torch.rand(1, 3, 100, 300), border=8)

@@ -27,22 +27,28 @@ class KDSRModule(SRModule):
         network: what is trained.
         encoder_lr_ratio: learning rate of the encoder over the restorer's. A dozen layers without normalisation end in
             kernels that multiply: in a long training at a high rate, one step of all of them together can explode.
+        freeze_encoder: leave the representation as it is (`start_from`) and train the restorer alone.
         training: `optimizer`, `scheduler` and what else SRModule takes.
     """
 
     network: KDSRNet
 
-    def __init__(self, network: KDSRNet, encoder_lr_ratio: float = 1.0, **training: Any) -> None:
+    def __init__(
+        self, network: KDSRNet, encoder_lr_ratio: float = 1.0, freeze_encoder: bool = False, **training: Any
+    ) -> None:
         super().__init__(network, **training)
         self.encoder_lr_ratio = encoder_lr_ratio
+        if freeze_encoder:
+            network.encoder.requires_grad_(False)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         encoder = {id(parameter) for parameter in self.network.encoder.parameters()}
         trained = list(self.trainable_parameters())
-        return [
+        groups = [
             {"params": [p for p in trained if id(p) not in encoder]},
             {"params": [p for p in trained if id(p) in encoder], "lr_ratio": self.encoder_lr_ratio},
         ]
+        return [group for group in groups if group["params"]]
 
     def on_validation_epoch_start(self) -> None:
         share = self.measured_share(self.network)

@@ -46,6 +46,16 @@ def test_teacher_is_frozen_and_the_whole_student_learns(teacher):
     assert all(p.grad is None for p in module.teacher.parameters())
 
 
+def test_a_frozen_encoder_stays_as_it_is():
+    module = KDSRStudent(KDSRNet(**SIZE), teacher=None, optimizer=ADAM, freeze_encoder=True)
+    before = {name: p.clone() for name, p in module.network.named_parameters()}
+    optimizer = module.configure_optimizers()["optimizer"]
+    sum(module.forward_losses(make_batch())[0].values()).backward()
+    optimizer.step()
+    changed = {name for name, p in module.network.named_parameters() if not torch.equal(p, before[name])}
+    assert changed == {name for name in before if not name.startswith("encoder.")}
+
+
 @pytest.mark.parametrize("make", [partial(KDSRStudent, teacher=None), KDSRTeacher])
 def test_the_encoder_may_learn_at_a_rate_of_its_own(make):
     module = make(KDSRNet(**SIZE, sees_hr=make is KDSRTeacher), optimizer=ADAM, encoder_lr_ratio=0.1)
