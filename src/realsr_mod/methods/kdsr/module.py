@@ -44,7 +44,7 @@ class KDSRModule(SRModule):
     def parameter_groups(self) -> list[dict[str, Any]]:
         encoder = {id(parameter) for parameter in self.network.encoder.parameters()}
         trained = list(self.trainable_parameters())
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": [p for p in trained if id(p) not in encoder]},
             {"params": [p for p in trained if id(p) in encoder], "lr_ratio": self.encoder_lr_ratio},
         ]
