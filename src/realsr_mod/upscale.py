@@ -165,7 +165,9 @@ def upscale(
         EngineName, option("auto: OpenVINO on a CPU, if it is installed and the model made for it; else torch.")
     ] = EngineName.auto,
     file_format: Annotated[Format, option("auto keeps each photo's own.", "--format")] = Format.auto,
-    frames: Annotated[Frames, option("Of an animated GIF, WebP or PNG: the first frame, or all.")] = Frames.first,
+    frames: Annotated[
+        Frames, option("Of animated GIF, WebP, PNG, and pages of TIFF: the first, or all.")
+    ] = Frames.first,
     codec: Annotated[CodecName, option("Of videos; auto: h264, for WebM vp9; ffv1 is lossless.")] = CodecName.auto,
     crf: Annotated[int | None, option("Of videos: 0 (all is kept) to 51 or 63. Default: hardly seen.")] = None,
     compare: Annotated[bool, option("Also write NAME_compare.png: before, after.", "--compare")] = False,

@@ -11,6 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from realsr_mod.images.animation import read_animation
+from realsr_mod.images.pages import read_pages
 from realsr_mod.images.read import read_image
 from realsr_mod.inference import batch
 from realsr_mod.methods.kdsr.network import KDSRNet
@@ -85,7 +86,7 @@ def test_an_animation_is_its_first_frame_or_all(models, tmp_path):
     code, output = run(*arguments, tmp_path / "first")
     assert (code, [path.name for path in (tmp_path / "first").iterdir()]) == (0, ["a.png"])
     assert "only the first of its images is used" in output
-    assert "--frames all takes every frame" in output
+    assert "--frames all takes every one of them" in output
     code, output = run(*arguments, tmp_path / "all", "--frames", "all")
     assert (code, [path.name for path in (tmp_path / "all").iterdir()]) == (0, ["a.gif"])
     animation = read_animation(tmp_path / "all" / "a.gif")
@@ -97,6 +98,20 @@ def test_an_animation_is_its_first_frame_or_all(models, tmp_path):
     assert (code, "kept" in output) == (0, True)
     code, output = run(*arguments, tmp_path / "sized", "--frames", "all", "--long-side", 30)
     assert (code, Image.open(tmp_path / "sized" / "a.gif").size) == (0, (30, 24))
+
+
+def test_a_tiff_is_its_first_page_or_all(models, tmp_path):
+    pages = [Image.new("RGB", (20, 16), "#305878"), Image.new("L", (10, 8), 90)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    arguments = (tmp_path / "a.tif", "--model", models / "kdsr")
+    code, output = run(*arguments, "-o", tmp_path / "first")
+    assert (code, "--frames all takes every one of them" in output) == (0, True)
+    assert run(*arguments, "-o", tmp_path / "all", "--frames", "all")[0] == 0
+    images = list(read_pages(tmp_path / "all" / "a.tif").images())
+    assert [image.pixels_HWC.shape for image in images] == [(32, 40, 3), (16, 20, 1)]
+    assert [round(float(image.pixels_HWC[..., 0].mean()) / 8) for image in images] == [0x30 // 8, 90 // 8]
+    code, output = run(*arguments, "-o", tmp_path / "b.png", "--frames", "all")
+    assert (code, "png holds no pages; choose tiff" in " ".join(output.split())) == (1, True)
 
 
 def test_names_and_formats_of_animations(models, tmp_path):

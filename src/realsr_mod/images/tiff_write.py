@@ -43,24 +43,47 @@ _ROWS_PER_STRIP, _PREDICTOR, _EXTRA_SAMPLES = 0x0116, 0x013D, 0x0152
 _LEVEL = 4
 
 
-def write_tiff(file: IO[bytes], pixels_HWC: np.ndarray, metadata: Metadata, big: bool | None = None) -> None:
-    """Write an image, uint8 or uint16, with 1 to 4 channels; `big` overrules when it becomes a BigTIFF."""
-    tree = exif_tree(metadata.exif) if metadata.exif else TagTree("<")
-    order, big = tree.order, pixels_HWC.nbytes > BIG_FROM if big is None else big
-    mark = b"MM" if order == ">" else b"II"
-    file.write(mark + struct.pack(order + ("HHHQ" if big else "HI"), *((43, 8, 0, 0) if big else (42, 0))))
-    offsets, lengths, rows = _write_strips(file, pixels_HWC, order)
+def write_tiff(
+    file: IO[bytes],
+    pixels_HWC: np.ndarray,
+    metadata: Metadata,
+    big: bool | None = None,
+    order: bytes = b"",
+    link_at: int = 0,
+) -> int:
+    """Write an image, uint8 or uint16, with 1 to 4 channels.
+
+    Args:
+        file: which is empty, or ends with the pages before this one.
+        pixels_HWC: the image.
+        metadata: what is said of it.
+        big: overrules when it becomes a BigTIFF; must be given for further pages.
+        order: `II` or `MM` of the pages before this one; nothing for the first.
+        link_at: what the call for the page before returned.
+
+    Returns where the offset of a next page belongs.
+    """
+    tree = exif_tree(metadata.exif) if metadata.exif else TagTree(">" if order == b"MM" else "<")
+    mark, big = tree.order, pixels_HWC.nbytes > BIG_FROM if big is None else big
+    assert not order or (mark == ">") == (order == b"MM"), "pages have the byte order of their file"
+    if not order:
+        file.write(b"MM" if mark == ">" else b"II")
+        file.write(struct.pack(mark + ("HHHQ" if big else "HI"), *((43, 8, 0, 0) if big else (42, 0))))
+        link_at = 8 if big else 4
+    offsets, lengths, rows = _write_strips(file, pixels_HWC, mark)
     _describe_pixels(tree, pixels_HWC, rows)
     kind, letter = (_LONG8, "Q") if big else (_LONG, "I")
-    tree.values[STRIPS] = kind, struct.pack(f"{order}{len(offsets)}{letter}", *offsets)
-    tree.values[STRIP_BYTES] = kind, struct.pack(f"{order}{len(lengths)}{letter}", *lengths)
+    tree.values[STRIPS] = kind, struct.pack(f"{mark}{len(offsets)}{letter}", *offsets)
+    tree.values[STRIP_BYTES] = kind, struct.pack(f"{mark}{len(lengths)}{letter}", *lengths)
     _describe_photo(tree, metadata)
     file.write(bytes(-file.tell() % 8))
     at = file.tell()
     file.write(directory_bytes(tree, at, big))
-    file.seek(8 if big else 4)
-    file.write(struct.pack(order + letter, at))
+    file.seek(link_at)
+    file.write(struct.pack(mark + letter, at))
     file.seek(0, 2)
+    count = len(tree.values) + len(tree.inner)
+    return at + (8 + 20 * count if big else 2 + 12 * count)
 
 
 def _write_strips(file: IO[bytes], pixels_HWC: np.ndarray, order: str) -> tuple[list[int], list[int], int]:

@@ -15,7 +15,7 @@ from realsr_mod.images.formats import SUFFIXES
 from realsr_mod.images.image import LoadedImage
 from realsr_mod.images.read import read_image
 from realsr_mod.images.write import write_image
-from realsr_mod.inference.animate import open_animation
+from realsr_mod.inference.animate import open_animation, open_pages
 from realsr_mod.inference.compare import before_after
 from realsr_mod.inference.outcome import Moving, Outcome, Settings, Watch
 from realsr_mod.inference.plan import LONGEST_NAME, FileId, Job, check_name, file_id, files_of, fits, refuse_source
@@ -131,8 +131,10 @@ def _prepare(job: Job, photos: Collection[FileId], settings: Settings) -> Opened
         return open_video_job(job, photos, settings)
     if job.file is not None and is_video(job.file):
         raise ValueError(f"it is no video, and no {job.file.suffix} is written of it; give -o another name")
-    if settings.all_frames and (moving := open_animation(job, photos, settings)) is not None:
-        return moving
+    if settings.all_frames:
+        for opened in (open_pages, open_animation):
+            if (moving := opened(job, photos, settings)) is not None:
+                return moving
     settings = replace(settings, file_format=job.format_of_result(settings.file_format))
     likely_format = SUFFIXES.get(job.source.suffix.lower(), "png")
     likely = job.result(likely_format if settings.file_format == "auto" else settings.file_format)
@@ -149,8 +151,8 @@ def _prepare(job: Job, photos: Collection[FileId], settings: Settings) -> Opened
         refuse_source(target, job, photos)
     if _stays(path, settings):
         return _keep(job, path, image, settings)
-    if FIRST_ALONE in image.notes and image.format in ANIMATED:
-        unnamed += ("--frames all takes every frame",)
+    if FIRST_ALONE in image.notes and image.format in (*ANIMATED, "tiff"):
+        unnamed += ("--frames all takes every one of them",)
     return Opened(job, image, replace(settings, file_format=file_format), unnamed)
 
 
