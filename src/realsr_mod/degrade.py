@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from realsr_mod.images.bounds import MAX_PIXELS
 from realsr_mod.runtime.errors import user_errors
-from realsr_mod.runtime.options import ConfigDirOption, TrustOption
+from realsr_mod.runtime.options import ConfigDirOption, ShardOption, TrustOption
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` need not wait for it
     import numpy as np
@@ -66,6 +66,7 @@ def degrade(
         typer.Option(help="Apply the degradation saved in this file; its pipeline and scale are the defaults."),
     ] = None,
     max_megapixels: Annotated[float, typer.Option(min=0, help="Refuse larger photos: they may be bombs.")] = 100,
+    shard: ShardOption = None,
     trust: TrustOption = None,
     config_dir: ConfigDirOption = None,
 ) -> None:
@@ -75,13 +76,15 @@ def degrade(
     pattern goes on from the saved seed. Existing results are written anew, but no file beside a photo is replaced.
     """
     from realsr_mod.inference.plan import plan
+    from realsr_mod.inference.shards import share
 
     with user_errors():
         jobs = plan(photos, output, say=say, formats=("png",))
+        mine = share(jobs, shard)
         recipe = prepare(degradation, scale, seed, params, int(max_megapixels * 1e6))
-    failures = run(jobs, recipe, save_params)
+    failures = run(mine, recipe, save_params, make_guard(jobs))
     if failures:
-        console.print(f"[red]{len(failures)} of {len(jobs)} photos failed:[/]")
+        console.print(f"[red]{len(failures)} of {len(mine)} photos failed:[/]")
         for source, reason in failures.items():
             console.print(f"  {escape(str(source))}: {escape(reason)}")
         raise typer.Exit(1)
@@ -109,9 +112,9 @@ def prepare(
     return recipe
 
 
-def run(jobs: "list[Job]", recipe: Recipe, save_params: bool) -> dict[Path, str]:
+def run(jobs: "list[Job]", recipe: Recipe, save_params: bool, guard: "Callable[[Path, Job], None]") -> dict[Path, str]:
     """Degrade image by image under a progress bar; what fails is named and returned with the reason."""
-    guard, failures = make_guard(jobs), {}
+    failures = {}
     columns = (TextColumn("photos"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("photos", total=len(jobs))

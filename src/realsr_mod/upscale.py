@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from realsr_mod.runtime.errors import user_errors
-from realsr_mod.runtime.options import TrustOption
+from realsr_mod.runtime.options import ShardOption, TrustOption
 from realsr_mod.weights import catalog, realesrgan
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` and a misspelt option need not wait for it
@@ -174,13 +174,15 @@ def upscale(
     suffix: Annotated[str, option("Ending of the results' names: photo_SUFFIX.png.")] = "",
     overwrite: Annotated[bool, option("Make results anew that exist already.", "--overwrite")] = False,
     max_megapixels: Annotated[float, option("Refuse larger photos: they may be bombs.", min=0)] = 100,
+    shard: ShardOption = None,
     trust: TrustOption = None,
     list_: ListOption = False,
 ) -> None:
     """Make photos larger and better with a trained model."""
     from realsr_mod.inference.outcome import Settings
-    from realsr_mod.inference.plan import plan
+    from realsr_mod.inference.plan import files_of, plan
     from realsr_mod.inference.progress import run_with_progress
+    from realsr_mod.inference.shards import share
     from realsr_mod.inference.steady import Steady
     from realsr_mod.inference.video_formats import FAST_MODEL, check_crf, check_installed, is_video
 
@@ -193,7 +195,8 @@ def upscale(
             raise ValueError(f"--suffix {suffix!r} must be a part of a name, without slashes")
         all_frames = frames is Frames.all
         check_crf(codec.value, crf)
-        jobs = plan(given, output, compare, say, suffix, animated=all_frames)
+        every_job = plan(given, output, compare, say, suffix, animated=all_frames)
+        jobs = share(every_job, shard)
         if any(is_video(job.source) for job in jobs):
             check_installed()
             if model is None:
@@ -226,6 +229,7 @@ def upscale(
         ),
         settings,
         Steady(upscaler, outscale, {"blur": blur, "noise": noise}, wanted, identity),
+        files_of(every_job),
     )
     if stopped:
         raise typer.Exit(130)

@@ -82,6 +82,16 @@ def test_bad_images_are_named_and_the_others_done(photos, tmp_path):
     assert sorted(path.name for path in (tmp_path / "LR").rglob("*.*")) == ["cup.png", "näh.png"]
 
 
+def test_shares_draw_what_one_job_draws(photos, tmp_path):
+    assert degrade(photos, "-o", tmp_path / "one").exit_code == 0
+    for index in (1, 2, 3):
+        assert degrade(photos, "-o", tmp_path / "LR", "--shard", f"{index}/3").exit_code == 0
+    files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.png"))
+    assert sorted(path.relative_to(tmp_path / "LR") for path in (tmp_path / "LR").rglob("*.png")) == files
+    for name in files:
+        assert np.array_equal(pixels(tmp_path / "LR" / name), pixels(tmp_path / "one" / name))
+
+
 def test_photo_is_never_replaced(photos):
     before = (photos / "näh.png").read_bytes()
     done = degrade(photos / "näh.png", "-o", photos)

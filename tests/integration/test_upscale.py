@@ -371,3 +371,16 @@ def test_who_stops_is_told_what_is_done(models, photos, tmp_path, monkeypatch):
     assert "stopped: 1 of 3 photos are done; not done: 2 (" in output
     assert "The same command goes on with these" in output
     assert len(list((tmp_path / "out").rglob("*.*"))) == 1
+
+
+def test_shares_do_every_photo_once_and_go_on_where_they_stopped(models, photos, tmp_path):
+    out, every = tmp_path / "out", {"a b.jpg.jpg", "a b.png.png", "Ütrecht/grey.v2.png"}
+    said = [run(photos, "-o", out, "--model", models / "kdsr", "--shard", f"{index}/2") for index in (1, 2)]
+    written = {path.relative_to(out).as_posix(): path.stat().st_mtime_ns for path in out.rglob("*.*") if path.is_file()}
+    assert written.keys() == every
+    assert [code for code, _ in said] == [0, 0]
+    assert sum(shown.count("written") for _, shown in said) == len(every)
+    again = [run(photos, "-o", out, "--model", models / "kdsr", "--shard", f"{index}/2") for index in (1, 2)]
+    assert sum(shown.count("kept") for _, shown in again) == len(every)
+    assert {name: (out / name).stat().st_mtime_ns for name in every} == written
+    assert "must be I/N" in run(photos, "-o", out, "--model", models / "kdsr", "--shard", "3/2")[1]

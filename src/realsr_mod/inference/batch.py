@@ -48,6 +48,7 @@ def run_jobs(
     steady: Steady | None = None,
     on_frame: OnPart = lambda number, done, total: None,
     say: Callable[[str], object] = lambda line: None,
+    photos: Collection[FileId] | None = None,
 ) -> Iterator[Outcome]:
     """Do the jobs and say of each, in order, what became of it; a failure does not stop the others.
 
@@ -62,8 +63,9 @@ def run_jobs(
         steady: what makes frames larger, where all of an image's are wanted.
         on_frame: the same as `on_tile` for frames.
         say: is told in a line each what there is to say before a video is done.
+        photos: the files that no result may replace; by default those that the jobs read.
     """
-    photos = files_of(jobs)
+    photos = files_of(jobs) if photos is None else photos
     waiting: deque[tuple[Future[Outcome], int]] = deque()  # outcomes to come, and the bytes of each result
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         ahead = [reader.submit(_prepare, job, photos, settings) for job in jobs[:1]]

@@ -1,7 +1,7 @@
 """How jobs are shown while they are done, and what is said of each."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from rich.console import Console
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from realsr_mod.images.image import LoadedImage
 from realsr_mod.inference.batch import run_jobs
 from realsr_mod.inference.outcome import Outcome, Settings
-from realsr_mod.inference.plan import Job
+from realsr_mod.inference.plan import FileId, Job
 from realsr_mod.inference.steady import Steady
 from realsr_mod.inference.tiling import OnTile
 
@@ -22,10 +22,12 @@ def run_with_progress(
     enlarge: Callable[[LoadedImage, OnTile, OnTile], LoadedImage],
     settings: Settings,
     steady: Steady,
+    photos: Collection[FileId],
 ) -> tuple[list[Outcome], bool]:
     """Do the jobs under two bars: all images with the time left, and what is done with the image at hand.
 
-    `enlarge` gets an image, and what to call after each part of its estimate and after each tile; `steady` frames.
+    `enlarge` gets an image, and what to call after each part of its estimate and after each tile; `steady` frames. No
+    result may replace one of `photos`.
 
     Returns what became of them, and whether somebody stopped it before the end.
     """
@@ -68,6 +70,7 @@ def run_with_progress(
                 steady,
                 on_frame,
                 say,
+                photos,
             ):
                 outcomes.append(outcome)
                 done = max(progress.tasks[images].completed, len(outcomes))  # the next may be under way

@@ -39,3 +39,7 @@ ConfigDirOption = Annotated[
         is_eager=True,
     ),
 ]
+ShardOption = Annotated[
+    str | None,
+    typer.Option("--shard", metavar="I/N", help="Do one of N shares, such as 3/16: one for each job of a job array."),
+]
