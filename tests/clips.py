@@ -36,6 +36,7 @@ def write_clip(
     turned: int = 0,
     shots: tuple[int, ...] = (0,),
     colors: tuple[int, int, int, int] = (1, 1, 1, 1),
+    options: dict[str, str] | None = None,
 ) -> list[int]:
     """Write a video without loss; returns when its frames are shown.
 
@@ -44,10 +45,12 @@ def write_clip(
         turned: degrees.
         shots: the first frame of each.
         colors: matrix, primaries, transfer, and 1 for limited range or 2 for full.
+        options: of the encoder; None for those without loss.
     """
+    assert codec != "libx265" or min(size) >= 64, "x265 writes beyond smaller frames"
     times = shown_at(count, uneven)
     with av.open(str(path), "w") as file:
-        stream = file.add_stream(codec, rate=25, options=LOSSLESS.get(codec, {}))
+        stream = file.add_stream(codec, rate=25, options=LOSSLESS.get(codec, {}) if options is None else options)
         context = stream.codec_context
         stream.width, stream.height, stream.pix_fmt = *size, pixel_format
         context.time_base = Fraction(1, TICKS)

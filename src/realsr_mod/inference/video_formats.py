@@ -37,6 +37,7 @@ class Codec:
         crf: what is taken if nothing is said; None: it is lossless.
         most: the highest, which is the worst.
         options: of the encoder.
+        least: px that a side must have.
     """
 
     encoder: str
@@ -44,11 +45,13 @@ class Codec:
     crf: int | None
     most: int = 0
     options: tuple[tuple[str, str], ...] = ()
+    least: int = 2
 
 
 CODECS = {
     "h264": Codec("libx264", ("yuv420p", "yuv420p10le"), 18, 51),
-    "hevc": Codec("libx265", ("yuv420p", "yuv420p10le"), 20, 51, (("x265-params", "log-level=error"),)),
+    # x265 writes beyond the memory of frames smaller than that.
+    "hevc": Codec("libx265", ("yuv420p", "yuv420p10le"), 20, 51, (("x265-params", "log-level=error"),), least=64),
     "av1": Codec("libsvtav1", ("yuv420p", "yuv420p10le"), 26, 63),
     "vp9": Codec("libvpx-vp9", ("yuv420p", "yuv420p"), 24, 63, (("b", "0"),)),
     "ffv1": Codec("ffv1", ("yuv444p", "yuv444p10le"), None),

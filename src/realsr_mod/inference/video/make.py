@@ -11,6 +11,7 @@ import logging
 import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
@@ -48,12 +49,13 @@ def open_job(job: Job, photos: Collection[FileId], settings: Settings) -> Moving
     path = job.file or job.with_suffix(suffix)
     check_name(path)
     refuse_source(path, job, photos)
+    crf = CODECS[codec].crf if settings.crf is None else settings.crf
+    video = _Video(job.source, path, codec, crf, settings.max_pixels)
     if path.exists() and not settings.overwrite:
+        video.tidy()
         return Outcome(job, path, kept=True)
     if not job.source.is_file():
         raise FileNotFoundError("no such file")
-    crf = CODECS[codec].crf if settings.crf is None else settings.crf
-    video = _Video(job.source, path, codec, crf, settings.max_pixels)
     notes = ("without a comparison: it moves",) if settings.compare else ()
     return Moving(job, path, lambda steady, watch: (*video.make(steady, watch), *notes))
 
@@ -73,6 +75,12 @@ class _Video:
         """Where its parts lie meanwhile."""
         return self.path.with_name(f".{hashlib.sha256(self.path.name.encode()).hexdigest()[:16]}.parts")
 
+    def tidy(self) -> None:
+        """Remove parts that a command left behind which was killed just when it was done."""
+        if self.folder.is_dir():
+            with suppress(Timeout), FileLock(self.folder / "lock", blocking=False):
+                shutil.rmtree(self.folder, ignore_errors=True)
+
     def make(self, steady: Steady, watch: Watch) -> list[str]:
         """Make it; returns what is to be said about it."""
         import av
@@ -83,6 +91,9 @@ class _Video:
         logging.getLogger("libav").setLevel(logging.CRITICAL)  # what matters of its messages comes as errors
         with open_video(self.source, self.max_pixels) as source:
             copyable(source, self.path.suffix.lower())
+            (width, height), least = _even_size(source, steady), CODECS[self.codec].least
+            if min(width, height) < least:
+                raise ValueError(f"{self.codec} has sides of at least {least} px, not {width}x{height}; --codec h264")
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.folder / "lock", blocking=False):
@@ -246,6 +257,10 @@ def _expected(name: str, source: "Source", steady: Steady, count: int, kept: int
 def _notes(survey: "Survey", source: "Source", steady: Steady) -> Iterator[str]:
     if survey.interlaced:
         yield "its frames are interlaced, and were restored as they are; deinterlace it first"
+    if survey.lights:
+        yield "how bright a screen of HDR should be is left out; what its colors mean is kept"
+    if source.has_alpha:
+        yield "its transparency is left out"
     if survey.damaged:
         yield f"{survey.damaged} damaged packets were skipped"
     if max(_even_size(source, steady)) > WIDEST:

@@ -90,6 +90,13 @@ class Source:
         assert name is not None, "see `open_video`"
         return any(component.bits > 8 for component in av.VideoFormat(name).components)
 
+    @property
+    def has_alpha(self) -> bool:
+        """Whether it is transparent anywhere, or could be."""
+        name = self.stream.codec_context.pix_fmt
+        assert name is not None, "see `open_video`"
+        return any(component.is_alpha for component in av.VideoFormat(name).components)
+
     def frames(self) -> Iterator[VideoFrame]:
         """Decode the frames in order, each with its `pts`, which grow. Raises a ValueError where none can be."""
         size, last, failed = self.size, None, 0

@@ -20,6 +20,7 @@ SHORTEST_SHOT = 12  # frames, so that a flash makes no shots of its own
 _CUT = 24.0  # of 255, how far small frames differ on average across a cut
 _CUT_COLORS = 0.3  # and their histograms, of 1
 _SMALL = (64, 36)
+_LIGHTS = ("MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL", "DYNAMIC_HDR_PLUS", "DOVI_METADATA")
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Survey:
         interlaced: whether frames are combed of two.
         damaged: how many packets were skipped.
         last: how long the last frame is shown, in ticks; 0 if nothing is said.
+        lights: whether it says how bright a screen of HDR should be.
         colors: what the numbers of frames mean, see `Colors`.
         matrix: how the picture is turned for showing, FFmpeg's nine numbers; None if it is not.
     """
@@ -43,6 +45,7 @@ class Survey:
     interlaced: bool = False
     damaged: int = 0
     last: int = 0
+    lights: bool = False
     colors: list[int] = field(default_factory=list)
     matrix: list[int] | None = None
 
@@ -61,6 +64,7 @@ def look_through(source: Source, steady: Steady) -> Survey:
         small = frame.reformat(*_SMALL, format="gray").to_ndarray().astype(np.float32)
         if before is None:
             survey.matrix, survey.colors = _matrix(frame), list(source.colors(frame))
+            survey.lights = any(name in frame.side_data for name in _LIGHTS)
         is_cut = before is None or (number - survey.starts[-1] >= SHORTEST_SHOT and _differ(before, small))
         if is_cut:
             _settle(survey, looked_at, steady)

@@ -60,7 +60,8 @@ def times_of(frames):
 )
 @pytest.mark.parametrize("uneven", [False, True])
 def test_frames_keep_their_times_and_sound_its_bytes(name, codec, sound, uneven, tmp_path):
-    times = write_clip(tmp_path / name, codec=codec, sound=sound, uneven=uneven)
+    size = (96, 64) if codec == "libx265" else (48, 32)
+    times = write_clip(tmp_path / name, size=size, codec=codec, sound=sound, uneven=uneven)
     outcome = upscaled(tmp_path / name, tmp_path / "out")
     assert (outcome.failure, outcome.path) == ("", tmp_path / "out" / name)
     frames, before = frames_of(outcome.path), frames_of(tmp_path / name)
@@ -107,7 +108,8 @@ def test_subtitles_chapters_and_fonts_are_copied(tmp_path):
 def test_turn_and_colors_are_carried(colors, tmp_path):
     pixel_format = "yuv420p10le" if colors[0] == 9 else "yuv444p"
     codec = "libx265" if colors[0] == 9 else "libx264"
-    write_clip(tmp_path / "a.mp4", 3, codec=codec, pixel_format=pixel_format, turned=90, colors=colors)
+    size = (96, 64) if codec == "libx265" else (48, 32)
+    write_clip(tmp_path / "a.mp4", 3, size, codec=codec, pixel_format=pixel_format, turned=90, colors=colors)
     outcome = upscaled(tmp_path / "a.mp4", tmp_path / "out", codec="hevc" if colors[0] == 9 else "auto")
     [before, *_], [after, *_] = frames_of(tmp_path / "a.mp4"), frames_of(outcome.path)
     said = [(f.colorspace, f.color_primaries, f.color_trc, f.color_range, f.rotation) for f in (before, after)]
@@ -124,6 +126,15 @@ def test_a_still_clip_does_not_flicker(tmp_path):
     outcome = upscaled(tmp_path / "a.mp4", tmp_path / "out")
     first, *others = [frame.to_ndarray(format="rgb24").astype(int) for frame in frames_of(outcome.path)]
     assert (len(others), max(np.abs(first - other).max() for other in others)) == (13, 0)
+
+
+def test_what_is_left_out_is_said(tmp_path):
+    write_clip(tmp_path / "clear.mkv", 2, codec="ffv1", pixel_format="yuva444p")
+    assert upscaled(tmp_path / "clear.mkv", tmp_path / "out").notes == ("its transparency is left out",)
+    lights = {"x265-params": "max-cll=1000,400:log-level=error"}
+    write_clip(tmp_path / "bright.mkv", 2, (96, 64), codec="libx265", options=lights)
+    [note] = upscaled(tmp_path / "bright.mkv", tmp_path / "out").notes
+    assert note.startswith("how bright a screen of HDR should be is left out")
 
 
 def test_each_shot_has_one_embedding(tmp_path):
@@ -156,6 +167,15 @@ def test_whoever_is_stopped_goes_on_at_the_part(tmp_path):
     for frame, expected in zip(frames_of(outcome.path), whole, strict=True):
         assert frame.pts == expected.pts
         np.testing.assert_array_equal(frame.to_ndarray(), expected.to_ndarray())
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.mp4"]
+
+
+def test_parts_left_behind_by_who_was_killed_at_the_end_are_removed(tmp_path):
+    write_clip(tmp_path / "a.mp4", 20)
+    with pytest.raises(KeyboardInterrupt):
+        upscaled(tmp_path / "a.mp4", tmp_path / "out", Doubling(stop_after=2 + 15))
+    (tmp_path / "out" / "a.mp4").touch()
+    assert upscaled(tmp_path / "a.mp4", tmp_path / "out").kept
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.mp4"]
 
 
@@ -222,6 +242,8 @@ def test_names_and_codecs(tmp_path):
     assert named("b.mp4") == "b.mp4"  # kept
     assert named("c.mp4", codec="ffv1").startswith(".mp4 holds no ffv1 that players know, but h264")
     assert named("c.webm") == ".webm holds no audio of the kind aac; -o NAME.mkv holds it"
+    write_clip(tmp_path / "small.mp4", 2, (30, 40))
+    assert named("d.mp4", "small.mp4", codec="hevc") == "hevc has sides of at least 64 px, not 60x80; --codec h264"
     assert named("c.png").startswith("it is a video, and no .png is written of it")
     with pytest.raises(ValueError, match=r"no \.avi is written here; choose one of \.mp4"):
         named("c.avi")
