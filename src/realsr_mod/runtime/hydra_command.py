@@ -27,7 +27,7 @@ def run_command(
     `--trust PACKAGE` and `--config-dir FOLDER` let it use what is not ours, see `realsr_mod.runtime.plugins`.
 
     With `--help` print `usage` and what can be set instead. `prepare` may change the command line before Hydra reads
-    it; a process that Lightning starts gets its parent's.
+    it; a process that Lightning starts gets its parent's, those that torchrun or srun start the first one's.
     """
     with user_errors():
         sys.argv[1:] = take_options(sys.argv[1:])
@@ -43,15 +43,24 @@ def run_command(
     from realsr_mod.runtime.config_errors import USER_ERRORS, explain
     from realsr_mod.runtime.folders import new_folder
     from realsr_mod.runtime.overrides import flags_first, readable
+    from realsr_mod.runtime.ranks import agreed, is_first, started_together
 
     traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ.setdefault(_USERS_WISH, str(traceback_wanted))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and the message is ours
     try:
-        if "LOCAL_RANK" not in os.environ:
+        if started_together() or "LOCAL_RANK" not in os.environ:
             is_sweep = not {"-m", "--multirun"}.isdisjoint(sys.argv)
-            sys.argv[1:] = prepare([readable(argument, is_sweep) for argument in flags_first(sys.argv[1:])])
-        OmegaConf.register_new_resolver("new_folder", new_folder, use_cache=True, replace=True)
+            given = [readable(argument, is_sweep) for argument in flags_first(sys.argv[1:])]
+            sys.argv[1:] = agreed("arguments", lambda: prepare(given))
+            if not is_first():
+                sys.argv.append("hydra.output_subdir=null")  # the first writes the configuration down
+        OmegaConf.register_new_resolver(
+            "new_folder",
+            lambda *parts: agreed(f"folder {parts}", lambda: new_folder(*parts)),
+            use_cache=True,
+            replace=True,
+        )
         hydra.main(config_path=str(CONF_DIR), config_name=config_name, **main_options())(task)()
     except USER_ERRORS as error:
         if traceback_wanted:

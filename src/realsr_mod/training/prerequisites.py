@@ -1,6 +1,5 @@
 """Runs that a run builds on, such as a student's teacher: found, or trained first."""
 
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from realsr_mod.runtime.files import read_json, write_json
 from realsr_mod.runtime.folders import is_taken
 from realsr_mod.runtime.hydra_command import users_environment
 from realsr_mod.runtime.processes import finding_modules, run_child
+from realsr_mod.runtime.ranks import is_first, started_together
 from realsr_mod.runtime.yaml_files import check_yaml
 from realsr_mod.training.foreign import check_computed
 from realsr_mod.training.runs import RECORD_NAME, headline, read_summary, unfinished_runs
@@ -45,7 +45,7 @@ def resolve_prerequisites(cfg: DictConfig, run: Path, overrides: Sequence[str]) 
     known = _read_record(record) if wanted and record.is_file() else {}
     for key in wanted:
         cfg[key] = known[key] if key in known else find_or_train(cfg, key, overrides)
-    if cfg.prerequisites and "LOCAL_RANK" not in os.environ:
+    if cfg.prerequisites and is_first():
         write_json(record, {key: cfg[key] for key in cfg.prerequisites})
 
 
@@ -81,7 +81,7 @@ def find_or_train(cfg: DictConfig, key: str, overrides: Sequence[str]) -> str:
     need = cfg.prerequisites[key]
     found = fitting_run(cfg, key)
     if found is None:
-        if int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) > 0:
+        if started_together():
             raise ValueError(f"{key}=auto found no run of {need.experiment}; train it first in a job of its own")
         Path(cfg.runs_dir).mkdir(parents=True, exist_ok=True)
         turn = FileLock(Path(cfg.runs_dir) / f".{need.name}.prerequisite.lock")

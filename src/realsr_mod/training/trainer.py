@@ -1,7 +1,6 @@
 """A training from its configuration to the released model, in a run folder of its own."""
 
 import logging
-import os
 import platform
 import sys
 import warnings
@@ -29,6 +28,7 @@ from realsr_mod.runtime.files import write_json
 from realsr_mod.runtime.folders import hold, let_go
 from realsr_mod.runtime.plugins import given_options
 from realsr_mod.runtime.processes import end_with_parent
+from realsr_mod.runtime.ranks import is_first
 from realsr_mod.training.callbacks import Best
 from realsr_mod.training.checkpointing import CheckedCheckpointIO, ConfigInCheckpoint, TrainingInterrupted
 from realsr_mod.training.known_range import measured_range
@@ -51,7 +51,7 @@ def job(cfg: DictConfig) -> float:
     quieten()
     end_with_parent()
     run = Path(HydraConfig.get().runtime.output_dir)
-    if "LOCAL_RANK" in os.environ:  # a process that Lightning started; the folder is its parent's
+    if not is_first():  # of those that train together; the folder is held by the first
         return train(cfg, run)
     hold(run)
     if HydraConfig.get().mode != RunMode.MULTIRUN:
