@@ -7,6 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities import rank_zero_warn
 from pytorch_lightning.utilities.types import OptimizerConfig, OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -47,8 +48,8 @@ class TrainingModule(pl.LightningModule, ABC):
         optimizer: partial of a torch optimizer; gets `parameter_groups()`.
         scheduler: partial of a torch scheduler, stepped after every training step; or None.
         start_from: a released model (see `load_model`) whose weights the network begins with; None: random ones.
-        compile_network: run the network's parts (encoder, restorer, blocks) through `torch.compile`, in place;
-            checkpoints stay the same.
+        compile_network: run the network's parts (encoder, restorer, blocks) through `torch.compile`, in place, unless
+            they train on a CPU, which that makes slower; checkpoints stay the same.
         channels_last: keep the network's tensors in NHWC order, which tensor cores prefer under bf16.
     """
 
@@ -69,7 +70,15 @@ class TrainingModule(pl.LightningModule, ABC):
         self.scheduler = scheduler
         if channels_last:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
-        if compile_network:
+        self.compile_network = compile_network
+
+    def on_fit_start(self) -> None:
+        if self.compile_network and self.device.type == "cpu":
+            rank_zero_warn(
+                "method.compile_network=true is left out: on a CPU the compiled step is the slower one, and takes "
+                "minutes to begin (benchmarks/step.py)"
+            )
+        elif self.compile_network:
             for part in self.network.children():  # methods call these, not always the whole
                 for module in part if isinstance(part, nn.ModuleList) else [part]:
                     module.compile()
@@ -236,6 +245,7 @@ class SRModule(RestorationModule):
         return self.total_loss(terms, batch, sr, judged)
 
     def on_fit_start(self) -> None:
+        super().on_fit_start()
         if self.adversarial is not None:
             self.adversarial.to(self.device)
 

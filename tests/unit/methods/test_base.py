@@ -210,7 +210,13 @@ def test_compiling_reaches_the_parts_that_methods_call(monkeypatch):
     monkeypatch.setattr(nn.Module, "compile", partialmethod(nn.Module.compile, backend=backend))
     network, lr = KDSRNet(2, channels=4, encoder_blocks=1, restorer_blocks=1), torch.rand(1, 3, 8, 8)
     keys, plain = list(network.state_dict()), network(lr)
-    Toy(network, partial(torch.optim.SGD, lr=0.1), compile_network=True)
+    module = Toy(network, partial(torch.optim.SGD, lr=0.1), compile_network=True)
+    with pytest.warns(UserWarning, match="on a CPU the compiled step is the slower one"):
+        module.on_fit_start()
+    network.embed(lr)
+    assert not graphs
+    monkeypatch.setattr(Toy, "device", torch.device("cuda"))
+    module.on_fit_start()
     embedding = network.embed(lr)
     assert len(graphs) == 1, "the encoder"
     torch.testing.assert_close(network.restore(lr, embedding), plain)

@@ -25,6 +25,7 @@ class RelationTraining(TrainingModule):
     network: RelationNetwork
 
     def on_fit_start(self) -> None:
+        super().on_fit_start()
         checked_bank(data_of(self).degradation, self.network.tasks)
 
     def forward_losses(self, batch: SRBatch) -> tuple[LossTerms, None]:
@@ -122,6 +123,7 @@ class MetaLearning(RestorationModule):
         self.group_rows = 0  # the bank's, once it is known
 
     def on_fit_start(self) -> None:
+        super().on_fit_start()
         data = data_of(self)
         self.group_rows = self.checked_group_rows(data.degradation, data.batch_size)
         self.weighting.prepare(data.degradation)
