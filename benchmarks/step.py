@@ -1,8 +1,8 @@
 """What a training step is made of: `python benchmarks/step.py`.
 
 Milliseconds of the processor, on one thread, for KDSR's student at the size of the paper (C = 64, N_e = 5, N_b = 28), a
-batch of eight LR crops of 32x32 px; medians of `--rounds`, in which each variant is asked once, so that a busy moment of
-the machine meets all alike. `--compile` adds the network through torch.compile, which takes minutes to begin.
+batch of eight LR crops of 32x32 px; medians of `--rounds`, in which each variant is asked once, so that a busy moment
+of the machine meets all alike. `--compile` adds the network through torch.compile, which takes minutes to begin.
 """
 
 import argparse
