@@ -17,7 +17,10 @@ from realsr_mod.runtime.options import ShardOption, TrustOption
 from realsr_mod.weights import catalog, realesrgan
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` and a misspelt option need not wait for it
+    from realsr_mod.inference.outcome import Outcome, Settings
+    from realsr_mod.inference.plan import Job
     from realsr_mod.inference.size import Size
+    from realsr_mod.inference.steady import Steady
     from realsr_mod.inference.upscaler import Upscaler, UpscalerSettings
     from realsr_mod.weights.locate import ModelLocation
 
@@ -72,6 +75,12 @@ class EngineName(StrEnum):
     torch = "torch"
     openvino = "openvino"
     onnxruntime = "onnxruntime"
+
+
+class ClusterName(StrEnum):
+    """Who does the photos in place of this process."""
+
+    ray = "ray"
 
 
 app = typer.Typer(add_completion=False)
@@ -175,6 +184,8 @@ def upscale(
     overwrite: Annotated[bool, option("Make results anew that exist already.", "--overwrite")] = False,
     max_megapixels: Annotated[float, option("Refuse larger photos: they may be bombs.", min=0)] = 100,
     shard: ShardOption = None,
+    cluster: Annotated[ClusterName | None, option("ray: by workers, here or at RAY_ADDRESS (extra: ray).")] = None,
+    workers: Annotated[int | None, option("With --cluster: how many. Default: one a GPU, or a CPU.", min=1)] = None,
     trust: TrustOption = None,
     list_: ListOption = False,
 ) -> None:
@@ -202,35 +213,40 @@ def upscale(
             if model is None:
                 say(f"--model {FAST_MODEL} takes less than half of the time that the default takes for a video")
         location, shown = chosen_model(model, texture, texture_model)
-        upscaler = load(
-            location,
-            shown,
-            device=device,
-            precision=precision.value,
-            tile=tile,
-            overlap=overlap,
-            engine=engine.value,
-        )
+        engine_settings: UpscalerSettings = {
+            "device": device,
+            "precision": precision.value,
+            "tile": tile,
+            "overlap": overlap,
+            "engine": engine.value,
+        }
+        upscaler = load(location, shown, **engine_settings)
         wanted = wanted_size(size, long_side)
         upscaler.check(outscale, wanted, blur=blur, noise=noise)
+        if workers is not None and cluster is None:
+            raise ValueError(f"--workers {workers} are those of a cluster; give --cluster ray as well")
     settings = Settings(file_format.value, compare, overwrite, int(max_megapixels * 1e6), all_frames, codec.value, crf)
     identity = f"{shown} {identity_of(location)} {upscaler.engine.name} {upscaler.device} {precision.value}"
-    outcomes, stopped = run_with_progress(
-        console,
-        jobs,
-        lambda image, on_estimate, on_tile: upscaler(
-            image,
-            outscale=outscale,
-            size=wanted,
-            blur=blur,
-            noise=noise,
-            on_estimate=on_estimate,
-            on_tile=on_tile,
-        ),
-        settings,
-        Steady(upscaler, outscale, {"blur": blur, "noise": noise}, wanted, identity),
-        files_of(every_job),
-    )
+    steady = Steady(upscaler, outscale, {"blur": blur, "noise": noise}, wanted, identity)
+    if cluster is not None:
+        outcomes, stopped = run_on_cluster(jobs, output, steady, settings, location, engine_settings, workers)
+    else:
+        outcomes, stopped = run_with_progress(
+            console,
+            jobs,
+            lambda image, on_estimate, on_tile: upscaler(
+                image,
+                outscale=outscale,
+                size=wanted,
+                blur=blur,
+                noise=noise,
+                on_estimate=on_estimate,
+                on_tile=on_tile,
+            ),
+            settings,
+            steady,
+            files_of(every_job),
+        )
     if stopped:
         raise typer.Exit(130)
     failed = [outcome for outcome in outcomes if outcome.failure]
@@ -239,6 +255,26 @@ def upscale(
         for outcome in failed:
             console.print(f"  {escape(str(outcome.job.source))}: {escape(outcome.failure)}")
         raise typer.Exit(1)
+
+
+def run_on_cluster(
+    jobs: "list[Job]",
+    output: Path,
+    steady: "Steady",
+    settings: "Settings",
+    location: "ModelLocation",
+    engine_settings: "UpscalerSettings",
+    workers: int | None,
+) -> "tuple[list[Outcome], bool]":
+    """Have Ray's workers do the jobs; returns what became of them, and whether somebody stopped it."""
+    from realsr_mod.inference.on_ray import Recipe, check_places, run_on_ray
+    from realsr_mod.inference.progress import show_outcomes
+
+    with user_errors():
+        check_places(jobs, output)
+        degrees = dict(steady.degrees)
+        recipe = Recipe(location, engine_settings, steady.outscale, steady.size, degrees, settings, steady.identity)
+        return show_outcomes(console, len(jobs), run_on_ray(jobs, recipe, workers))
 
 
 def wanted_size(size: str | None, long_side: int | None) -> "Size | None":

@@ -1,12 +1,12 @@
 """How jobs are shown while they are done, and what is said of each."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from realsr_mod.images.image import LoadedImage
 from realsr_mod.inference.batch import run_jobs
@@ -79,6 +79,26 @@ def run_with_progress(
         except KeyboardInterrupt:
             progress.stop()
             say(interrupted(outcomes, jobs))
+            return outcomes, True
+    return outcomes, False
+
+
+def show_outcomes(console: Console, total: int, found: Iterable[Outcome]) -> tuple[list[Outcome], bool]:
+    """Show what becomes of jobs that others do, in whatever order; returns as `run_with_progress` does."""
+    columns = (TextColumn("photos"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    outcomes: list[Outcome] = []
+    with Progress(*columns, console=console) as progress:
+        photos = progress.add_task("photos", total=total)
+        try:
+            for outcome in found:
+                outcomes.append(outcome)
+                progress.advance(photos)
+                progress.console.print(describe(outcome))
+        except KeyboardInterrupt:
+            progress.stop()
+            console.print(
+                f"stopped: {len(outcomes)} of {total} photos are done. The same command goes on with the others"
+            )
             return outcomes, True
     return outcomes, False
 
