@@ -13,6 +13,7 @@ COMMANDS = {  # modules that run as programs; none is imported before it is aske
     "export": "write a model for other programs",
     "upscale": "make photos larger and better",
     "degrade": "make low-resolution images out of good ones",
+    "pack": "pack photos into a store that training reads parts from",
     "app": "upscale photos on a web page",
     "share": "give a model to others: Hugging Face hub, OpenModelDB",
     "zoo": "make a network of the zoo out of a finished run",

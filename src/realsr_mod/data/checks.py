@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -49,10 +49,17 @@ def check_images(
     whose shorter side is under `min_side_px`, or that has more than `max_pixels`, is bad: left out with a warning
     that names it, or with `on_bad_image="error"` a ValueError. Raises ValueError if no good file is left.
     """
+    return check_sizes(image_sizes(paths, cache_dir, max_pixels), min_side_px, on_bad_image, max_pixels)
+
+
+def check_sizes(
+    sizes: Mapping[Path, Size | str], min_side_px: int, on_bad_image: OnBadImage = "skip", max_pixels: int = MAX_PIXELS
+) -> CheckedImages:
+    """`check_images` where sizes are known, or why a file has none."""
     if on_bad_image not in ("skip", "error"):
         raise ValueError(f"on_bad_image must be 'skip' or 'error', got {on_bad_image!r}")
     checked = CheckedImages()
-    for path, seen in zip(paths, _headers(paths, cache_dir or default_cache_dir(), max_pixels), strict=True):
+    for path, seen in sizes.items():
         if isinstance(seen, str):
             checked.bad[path] = seen
         elif min(seen) < min_side_px:
@@ -65,6 +72,13 @@ def check_images(
     if checked.bad:
         _report(checked, on_bad_image)
     return checked
+
+
+def image_sizes(
+    paths: Sequence[Path], cache_dir: Path | None = None, max_pixels: int = MAX_PIXELS
+) -> dict[Path, Size | str]:
+    """The (height, width) of every file, or why it cannot be read; remembered as `check_images` says."""
+    return dict(zip(paths, _headers(paths, cache_dir or default_cache_dir(), max_pixels), strict=True))
 
 
 def list_some(lines: Iterable[str]) -> str:
@@ -97,11 +111,11 @@ def _headers(paths: Sequence[Path], cache_dir: Path, max_pixels: int) -> Iterato
     paths = [path.absolute() for path in paths]
     cache_file = cache_dir / f"image-sizes-{_folder_key(paths)}.json"
     cache = _load(cache_file)
-    stamps = {path: _stamp(path) for path in paths}
+    stamps = {path: stamp(path) for path in paths}
     known: dict[Path, Size | str] = {}
     for path in paths:
         match cache.get(str(path)):
-            case [*stamp, int(height), int(width)] if stamp == stamps[path]:
+            case [*before, int(height), int(width)] if before == stamps[path]:
                 known[path] = height, width
     unknown = [path for path in paths if path not in known]
     headers = known | dict(zip(unknown, _read_headers(unknown, max_pixels), strict=True))
@@ -134,7 +148,7 @@ def _read_header(path: Path, max_pixels: int) -> Size | str:
         return error.reason
 
 
-def _stamp(path: Path) -> list[int]:
+def stamp(path: Path) -> list[int]:
     """What changes when a file does: time of the last write and length. Zeros for a file that is not there."""
     try:
         stat = path.stat()

@@ -5,10 +5,10 @@ Legend: B batch, H and W the high-resolution size, C = 3 colours, s the scale.
 
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the network for a newer version
 
@@ -27,6 +27,9 @@ from realsr_mod.images.rgb import read_rgb
 from realsr_mod.runtime.rng import derive_seed
 
 _CROP = 102  # keeps these seeds apart from those drawn for other purposes
+
+Window = tuple[slice, slice]  # rows and columns of a photo in HR pixels, multiples of the scale where there is an LR
+Choose = Callable[[int, int], Window]  # given height and width
 
 
 @dataclass(frozen=True)
@@ -90,11 +93,15 @@ class ImageStore:
 
     def read(self, index: int) -> Patch:
         """The whole photo number `index`, or of the next readable one."""
+        return self.cut(index, lambda height, width: (slice(height), slice(width)))
+
+    def cut(self, index: int, choose: Choose) -> Patch:
+        """The part that `choose` wants of photo number `index`, or of the next readable one."""
         broken: dict[str, str] = {}
         for candidate in range(index, index + len(self)):
             number = candidate % len(self)
             try:
-                hr, lr = self._arrays(number)
+                hr, lr = self._part(number, choose)
             except ImageReadError as error:
                 if self.on_late_bad_image == "error":
                     raise
@@ -103,6 +110,16 @@ class ImageStore:
                 return Patch(hr, lr, self.images[number].name, broken)
         path, reason = next(iter(broken.items()))
         raise ImageReadError(path, f"{reason}; nor can any other photo be read")
+
+    def cut_many(self, wanted: Sequence[tuple[int, Choose]]) -> list[Patch]:
+        """`cut`, several times."""
+        return [self.cut(index, choose) for index, choose in wanted]
+
+    def _part(self, number: int, choose: Choose) -> tuple[np.ndarray, np.ndarray | None]:
+        hr, lr = self._arrays(number)
+        rows, columns = choose(*hr.shape[:2])
+        small = tuple(slice((side.start or 0) // self.scale, side.stop // self.scale) for side in (rows, columns))
+        return hr[rows, columns], None if lr is None else lr[small]
 
     def _arrays(self, number: int) -> tuple[np.ndarray, np.ndarray | None]:
         if number in self._kept:
@@ -123,55 +140,69 @@ class ImageStore:
         return hr, lr
 
 
-class AlignedRandomCrop(A.DualTransform):  # type: ignore[misc]  # albumentations has no annotations
-    """Cut a square of `size` pixels out of the photo, and the same region out of its smaller version.
+class RandomSquare:
+    """Chooses the square of a training patch, then finishes what was cut there: a function of `seed` and the photo.
 
     The corner lies on a grid of `grid` pixels: the scale for pairs, 1 for photos alone. A photo smaller than the
     square is continued by its mirror image; the mirror stands on the border line between pixels, which is the same
     line at both resolutions.
     """
 
-    def __init__(self, size: int, grid: int) -> None:
-        super().__init__(p=1.0)
-        self.size, self.grid = size, grid
+    def __init__(self, size: int, grid: int, seed: int) -> None:
+        self.size, self.grid, self.seed = size, grid, seed
 
-    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        """Draw the corner, in pixels of the large image."""
-        height, width = params["shape"][:2]
-        return {"top": self._corner(height), "left": self._corner(width)}
+    def choose(self, height: int, width: int) -> Window:
+        """Draw the corner, in HR pixels; the first of what the seed decides, however often it is called."""
+        self.random = np.random.default_rng(self.seed)
+        top, left = (self.grid * int(self.random.integers(self._room(side) + 1)) for side in (height, width))
+        return slice(top, min(top + self.size, height)), slice(left, min(left + self.size, width))
 
-    def _corner(self, side: int) -> int:
-        return self.grid * int(self.random_generator.integers(max(0, side - self.size) // self.grid + 1))
+    def _room(self, side: int) -> int:
+        return max(0, side - self.size) // self.grid
 
-    def apply(self, img: np.ndarray, top: int, left: int, **params: Any) -> np.ndarray:
-        """Cut `img`, which is as large as the large image or a whole number of times smaller."""
-        factor = params["shape"][0] // img.shape[0]
-        top, left, size = top // factor, left // factor, self.size // factor
-        cut = img[top : top + size, left : left + size]
-        below, right = size - cut.shape[0], size - cut.shape[1]
-        return cv2.copyMakeBorder(cut, 0, below, 0, right, cv2.BORDER_REFLECT) if below or right else cut
+    def finish(self, patch: Patch, turn: A.Compose, scale: int) -> Patch:
+        """Continue what is too small, flip and turn it."""
+        # One generator for corner and turn: with set_random_seed each would draw the same numbers.
+        turn.set_random_state(self.random, random.Random(self.seed))
+        images = {"image": filled(patch.hr, self.size)}
+        if patch.lr is not None:
+            images["lr"] = filled(patch.lr, self.size // scale)
+        done = turn(**images)
+        return patch._replace(hr=done["image"], lr=done.get("lr"))
+
+
+def filled(cut_HWC: np.ndarray, size: int) -> np.ndarray:
+    """Continue what is smaller than a square of `size` pixels by its mirror image, below and on the right."""
+    below, right = size - cut_HWC.shape[0], size - cut_HWC.shape[1]
+    return cv2.copyMakeBorder(cut_HWC, 0, below, 0, right, cv2.BORDER_REFLECT) if below or right else cut_HWC
 
 
 class TrainPatches(Dataset[tuple[Slot, Patch]]):
     """Random patches, flipped and turned, addressed by Slot: the patch is a function of (seed, step, row, photo)."""
 
     def __init__(self, store: ImageStore, hr_crop_px: int, seed: int) -> None:
-        self.store, self.seed = store, seed
-        grid = 1 if store.images[0].lr is None else store.scale
-        self.augment = A.Compose(
-            [AlignedRandomCrop(hr_crop_px, grid), A.D4()],  # D4: the eight ways of flipping and turning a square
+        self.store, self.hr_crop_px, self.seed = store, hr_crop_px, seed
+        self.grid = 1 if store.images[0].lr is None else store.scale
+        self.turn = A.Compose(
+            [A.D4()],  # the eight ways of flipping and turning a square
             additional_targets={"lr": "image"},
             is_check_shapes=False,
         )
 
     def __getitem__(self, slot: Slot) -> tuple[Slot, Patch]:
-        image = self.store.read(slot.image)
-        seed = derive_seed(self.seed, _CROP, slot.step, slot.row)
-        # One generator for all transforms: with set_random_seed each would draw the same numbers.
-        self.augment.set_random_state(np.random.default_rng(seed), random.Random(seed))
-        images = {"image": image.hr} if image.lr is None else {"image": image.hr, "lr": image.lr}
-        done = self.augment(**images)
-        return slot, image._replace(hr=done["image"], lr=done.get("lr"))
+        return self.__getitems__([slot])[0]
+
+    def __getitems__(self, slots: Sequence[Slot]) -> list[tuple[Slot, Patch]]:
+        """All rows of a batch, which a store may read side by side. PyTorch's loader asks for it by this name."""
+        squares = [
+            RandomSquare(self.hr_crop_px, self.grid, derive_seed(self.seed, _CROP, slot.step, slot.row))
+            for slot in slots
+        ]
+        patches = self.store.cut_many([(s.image, square.choose) for s, square in zip(slots, squares, strict=True)])
+        return [
+            (slot, square.finish(patch, self.turn, self.store.scale))
+            for slot, square, patch in zip(slots, squares, patches, strict=True)
+        ]
 
 
 class WholeImages(Dataset[tuple[int, Patch]]):
@@ -184,18 +215,19 @@ class WholeImages(Dataset[tuple[int, Patch]]):
         return len(self.store) * self.draws
 
     def __getitem__(self, item: int) -> tuple[int, Patch]:
-        image = self.store.read(item // self.draws)
-        rows, columns = (self._window(side) for side in image.hr.shape[:2])
-        scale = self.store.scale
-        hr = image.hr[rows.start * scale : rows.stop * scale, columns.start * scale : columns.stop * scale]
-        return item, image._replace(hr=hr, lr=None if image.lr is None else image.lr[rows, columns])
+        return item, self.store.cut(item // self.draws, self._center)
 
-    def _window(self, side: int) -> slice:
-        """The part of a side that is kept, in pixels of the small image."""
-        whole = side // self.store.scale
-        kept = whole if self.crop_px is None else min(whole, max(1, self.crop_px // self.store.scale))
+    def _center(self, height: int, width: int) -> Window:
+        rows, columns = (self._side(side) for side in (height, width))
+        return rows, columns
+
+    def _side(self, side: int) -> slice:
+        """The part of a side that is kept."""
+        scale = self.store.scale
+        whole = side // scale
+        kept = whole if self.crop_px is None else min(whole, max(1, self.crop_px // scale))
         start = (whole - kept) // 2
-        return slice(start, start + kept)
+        return slice(start * scale, (start + kept) * scale)
 
 
 def collate_training(rows: Sequence[tuple[Slot, Patch]]) -> RawBatch:
