@@ -111,8 +111,8 @@ def run_on_ray(jobs: Sequence[Job], recipe: Recipe, workers: int | None = None) 
         needs = (
             {"num_gpus": min(1, gpus / count)} if gpus else {"num_cpus": max(1, cpus // count) if count < cpus else 1}
         )
-        if not gpus and count > cpus:
-            raise ValueError(f"--workers {count} are more than the cluster has CPUs, {cpus}; leave some out")
+        if not gpus and (workers or 0) > cpus:
+            raise ValueError(f"--workers {workers} are more than the cluster has CPUs, {cpus}; leave some out")
         remote = ray.remote(**needs, max_restarts=-1, max_task_retries=_TRIES)(Worker)
         yield from _done(ray, [remote.remote(recipe) for _ in range(count)], jobs)
     finally:
