@@ -7,6 +7,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from realsr_mod.networks.base import SRNetwork
+from realsr_mod.weights.catalog import NEWEST
 from realsr_mod.weights.locate import finished_runs, locate
 from realsr_mod.weights.release import read_config
 
@@ -38,6 +39,9 @@ def named_models(model: Any) -> dict[str, str]:
         if not runs:
             raise FileNotFoundError("no trained model under runs/; give model= a run folder or an official checkpoint")
         model = runs[0]
+        print(f"model  {model}, the newest")
+    if model == NEWEST:
+        print(f"model  {locate(NEWEST).path}, the newest")
     paths = [str(path) for path in model] if OmegaConf.is_list(model) else [str(model)]
     names = [model_name(path) for path in paths]
     named: dict[str, str] = {}

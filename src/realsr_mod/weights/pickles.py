@@ -171,10 +171,22 @@ def _call(name: str, stack: list[_Value], made: list[_Value]) -> None:
             raise pickle.UnpicklingError(f"a call of {function.kind}")
         module, _, called = function.kind.partition(" ")
         kinds = [part.kind for part in argument.holds]
-        if module == "collections" and kinds not in ([], ["EMPTY_DICT"]):
+        if module == "collections" and kinds not in ([], ["EMPTY_DICT"]) and not _are_pairs(called, argument.holds):
             raise ValueError(f"a {called} of {kinds}")
         stack.append(_Value(called, [argument]))
     made.append(stack[-1])
+
+
+def _are_pairs(called: str, arguments: Sequence[_Value]) -> bool:
+    """Whether these are what Python 2 made an ordered mapping of: one list of keys with their values."""
+    return (
+        called == "OrderedDict"
+        and [argument.kind for argument in arguments] == ["EMPTY_LIST"]
+        and all(
+            pair.kind in ("EMPTY_LIST", "TUPLE") and len(pair.holds) == 2 and pair.holds[0].is_key
+            for pair in arguments[0].holds
+        )
+    )
 
 
 def _measured(value: _Value, known: dict[int, tuple[int, int]], level: int = 0) -> tuple[int, int]:

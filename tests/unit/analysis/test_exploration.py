@@ -24,13 +24,16 @@ def test_models_are_called_by_their_names_and_told_apart_by_their_folders(tmp_pa
         named_models(OmegaConf.create([a, a]))
 
 
-def test_without_a_model_the_newest_run_is_taken(tmp_path, monkeypatch):
+def test_without_a_model_the_newest_run_is_taken_and_named(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match="no trained model under runs/"):
         named_models(None)
     release(tmp_path / "runs" / "srresnet" / "a" / "model", "srresnet")
     (tmp_path / "runs" / "srresnet" / "a" / "summary.json").write_text("{}")
     assert named_models(None) == {"srresnet": "runs/srresnet/a"}
+    assert "runs/srresnet/a, the newest" in capsys.readouterr().out
+    assert named_models("newest") == {"srresnet": "newest"}
+    assert "runs/srresnet/a, the newest" in capsys.readouterr().out
 
 
 def test_taps():

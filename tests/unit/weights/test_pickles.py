@@ -46,6 +46,29 @@ def test_what_training_programs_save_is_let_through_and_read_as_before(zipped):
     assert content["shared"][0] is content["shared"][2]
 
 
+class AsPython2:
+    """Is stored as Python 2 stored an ordered mapping: a list of pairs."""
+
+    def __init__(self, *pairs):
+        self.pairs = list(pairs)
+
+    def __reduce__(self):
+        return OrderedDict, (self.pairs,)
+
+
+@pytest.mark.parametrize("pairs", [[], [["weight", torch.ones(2)], ["bias", torch.zeros(1)]], [("epoch", 3)]])
+def test_ordered_mappings_of_python_2_are_let_through(pairs):
+    file = saved({"state_dict": AsPython2(*pairs)})
+    check_pickles(file)
+    assert list(torch.load(file, weights_only=True)["state_dict"]) == [key for key, _ in pairs]
+
+
+@pytest.mark.parametrize("pair", [[(1, 2), 0], ["a"], ["a", 1, 2], "ab", 3, [2**61, 0], {"a": 1}])
+def test_pairs_that_are_none_are_refused(pair):
+    with pytest.raises((ValueError, pickle.UnpicklingError), match="a OrderedDict of"):
+        check_pickles(saved({"state_dict": AsPython2(["weight", 1], pair)}))
+
+
 @pytest.mark.parametrize(
     ("value", "named"),
     [
