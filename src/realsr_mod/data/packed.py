@@ -13,14 +13,21 @@ from realsr_mod.data.checks import OnBadImage, check_sizes
 from realsr_mod.data.datamodule import SRDataModule
 from realsr_mod.data.patches import Choose, ImageFile, ImageStore, Patch
 from realsr_mod.data.split import split_by_name, without
-from realsr_mod.data.store import PackedPhoto, Place, array_spec, first_words, read_index, tensorstore
+from realsr_mod.data.store import (
+    PackedPhoto,
+    Place,
+    array_spec,
+    first_words,
+    is_process_marked,
+    mark_process,
+    read_index,
+    tensorstore,
+)
 from realsr_mod.degradations.base import Degradation
 from realsr_mod.images.image import ImageReadError
 
 _OPEN_ARRAYS = 4096  # kept per process; opening one takes about as long as reading a tenth of a patch
 _READS_AT_ONCE = {False: 16, True: 64}  # whether it is on a server, where most of the time is waiting
-
-_read_in: set[int] = set()  # processes that have read: tensorstore has threads from then on, which no fork survives
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ class PackedStore(ImageStore):
         )
         self._opened = lru_cache(_OPEN_ARRAYS)(self._open)
         self._process = os.getpid()
-        _read_in.add(self._process)
+        mark_process()
 
     def _open(self, number: int) -> Any:
         image = self.images[number]
@@ -148,8 +155,6 @@ class PackedDataModule(SRDataModule):
     def _images_in(self, root: str) -> list[PackedImage]:
         tensorstore()  # says at once if it is not there
         place = Place(root, self.endpoint)
-        if place.is_remote:
-            _read_in.add(os.getpid())
         images = [PackedImage(photo.name, Path(root, photo.name), None, photo, place) for photo in read_index(place)]
         sizes = {image.hr: (image.photo.height, image.photo.width) for image in images if image.photo}
         checked = check_sizes(sizes, self.min_side_px, self.on_bad_image, self.max_pixels)
@@ -161,5 +166,5 @@ class PackedDataModule(SRDataModule):
         return PackedStore(images, self.scale, cache_bytes, self.on_late_bad_image)
 
     def _loader_options(self) -> dict[str, Any]:
-        fresh = self.num_workers > 0 and os.getpid() in _read_in
+        fresh = self.num_workers > 0 and is_process_marked()
         return super()._loader_options() | ({"multiprocessing_context": "spawn"} if fresh else {})

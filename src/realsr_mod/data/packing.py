@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from realsr_mod.data.checks import image_sizes, stamp
-from realsr_mod.data.store import ARRAYS, INDEX, PackedPhoto, array_spec, tensorstore, write_index
+from realsr_mod.data.store import ARRAYS, INDEX, PackedPhoto, array_spec, mark_process, tensorstore, write_index
 from realsr_mod.images.find import find_images, image_folder
 from realsr_mod.images.image import ImageReadError
 from realsr_mod.images.rgb import read_rgb
@@ -86,6 +86,7 @@ def pack(packing: Packing, max_pixels: int, threads: int) -> Iterator[tuple[Pack
 
     Raises OSError if the disk is full, and ValueError if no photo is left: then there is no index.
     """
+    mark_process()
     context = tensorstore().Context({"data_copy_concurrency": {"limit": threads}})
     failed: set[PackedPhoto] = set()
     with ThreadPoolExecutor(threads) as pool:

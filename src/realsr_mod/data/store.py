@@ -28,6 +28,7 @@ _VERSION = 1
 _MOST_INDEX_BYTES = 200_000_000  # some two million photos
 _LONGEST_NAME = 4096
 _REMOTE = {"s3": "s3", "gs": "gcs"}  # URL's scheme to tensorstore's driver
+_used_in: set[int] = set()  # numbers of processes: a fork has another, and what it copied of this set is not its own
 _URL = re.compile(r"([a-z0-9]+)://([^/]+)/?(.*)")
 
 
@@ -117,6 +118,16 @@ def tensorstore() -> Any:
     return tensorstore
 
 
+def mark_process() -> None:
+    """Note that this process uses tensorstore, which has threads from then on: a fork of it would be aborted."""
+    _used_in.add(os.getpid())
+
+
+def is_process_marked() -> bool:
+    """Whether this process can have no forks that read."""
+    return os.getpid() in _used_in
+
+
 def array_spec(kvstore: dict[str, Any], photo: PackedPhoto) -> dict[str, Any]:
     """Tensorstore's word for a photo's array. What is absent is an error, not black; what is black is stored."""
     whole = [photo.height_in_chunks * CHUNK_PX, photo.width_in_chunks * CHUNK_PX, 3]
@@ -188,6 +199,7 @@ def _local_index(place: Place) -> bytes:
 
 
 def _remote_index(place: Place) -> bytes:
+    mark_process()
     try:
         found = tensorstore().KvStore.open(place.kvstore("")).result().read(INDEX).result()
     except ValueError as error:
