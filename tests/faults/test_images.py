@@ -297,7 +297,7 @@ def test_what_a_folder_holds_besides_images_is_counted(folder):
     assert said == [f"{folder}: {LEFT_OUT}"]
     lines: list[str] = []
     plan([folder], folder / "out", say=lines.append)
-    assert lines == said
+    assert lines == [*said, f"{folder}: videos are done when they are named: {folder / 'NAME.mp4'}"]
 
 
 def test_a_folder_that_cannot_be_read_is_named(folder, monkeypatch):

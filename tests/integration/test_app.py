@@ -211,6 +211,6 @@ def test_the_address_is_said_once_the_page_is_served_and_nothing_is_left_behind(
         [folder] = (path for path in page.left() if path.is_dir())
         assert list(folder.glob("uploads/*/my photo.png"))
         page.process.send_signal(number)
-        assert page.process.wait(30) == 0
+        assert page.process.wait(60) == 0
         assert not page.left()
         assert "Traceback" not in page.logged()

@@ -4,6 +4,7 @@ import csv
 import json
 
 import onnx
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -27,6 +28,7 @@ TINY = (
 )
 
 
+@pytest.mark.fault
 def test_two_processes_train_five_parts_and_release_two(run, tmp_path):
     run("train", "experiment=crlsr", *TINY, "trainer=ddp_cpu")
     (folder,) = tmp_path.glob("runs/crlsr/*")

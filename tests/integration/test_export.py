@@ -83,6 +83,7 @@ def test_installed_commands_exist(entry):
     assert callable(getattr(importlib.import_module(module), function))
 
 
+@pytest.mark.fault
 def test_ncnn_takes_the_degradation_of_a_photo_or_given_degrees(run, tmp_path):
     pytest.importorskip("ncnn")
     from PIL import Image

@@ -46,7 +46,7 @@ def test_two_processes_play_the_game_on_quintuples(run, tmp_path):
     assert {"val/blur_in_order", "val/noise_in_order", "val/psnr_y"} <= metrics.keys()
 
 
-@pytest.mark.slow
+@pytest.mark.fault
 def test_second_stage_finds_the_first_and_leaves_its_estimator(run, tmp_path):
     run("train", "experiment=mmrealsr_net", *TINY)
     net = the_run(tmp_path)

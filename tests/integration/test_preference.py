@@ -104,6 +104,7 @@ def test_the_page_takes_votes_by_keys_and_saves_what_is_counted(made, tmp_path):
         for pair, (_, after) in zip(key[:2], pairwise("123"), strict=False):
             page.keyboard.press(KEYS[choice_of(pair, "two")])
             assert page.inner_text("#count") == f"{after} of {PHOTOS}"
+        page.wait_for_timeout(300)  # the browser stores by another process
         page.reload()  # votes are kept
         assert page.inner_text("#count") == f"3 of {PHOTOS}"
         page.click("#in")
