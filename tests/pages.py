@@ -5,6 +5,7 @@ import io
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -100,7 +101,12 @@ def served(options: list[str], folder: Path, before: str = "") -> Iterator[Page]
     with log.open("w") as errors:
         script = f"{before}\nfrom realsr_mod.app import app\napp()"
         command = [sys.executable, "-c", script, *options, "--port", str(port)]
-        process = subprocess.Popen(command, stderr=errors, env=os.environ | {"TMPDIR": str(folder)})
+        process = subprocess.Popen(
+            command,
+            stderr=errors,
+            env=os.environ | {"TMPDIR": str(folder)},
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+        )
     try:
         while "http://" not in log.read_text():
             assert process.poll() is None, log.read_text()

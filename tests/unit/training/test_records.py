@@ -114,7 +114,8 @@ def test_wandb_has_the_configuration_figures_images_table_model_and_the_sweep(tm
         logging.getLogger(None if name == "root" else name).setLevel(level)
     (file,) = tmp_path.rglob("*.wandb")
     records = records_of(file)
-    config = {item.key or item.nested_key[0]: item.value_json for r in records for item in r.config.update}
+    updates = [item for r in records for item in (*r.run.config.update, *r.config.update)]
+    config = {item.key or item.nested_key[0]: item.value_json for item in updates}
     assert config["seed"] == "3"
     assert '"channels":4' in config["network"].replace(" ", "")
     history = {(item.key, *item.nested_key): item.value_json for r in records for item in r.history.item}
