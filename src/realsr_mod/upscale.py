@@ -231,22 +231,7 @@ def upscale(
     if cluster is not None:
         outcomes, stopped = run_on_cluster(jobs, output, steady, settings, location, engine_settings, workers)
     else:
-        outcomes, stopped = run_with_progress(
-            console,
-            jobs,
-            lambda image, on_estimate, on_tile: upscaler(
-                image,
-                outscale=outscale,
-                size=wanted,
-                blur=blur,
-                noise=noise,
-                on_estimate=on_estimate,
-                on_tile=on_tile,
-            ),
-            settings,
-            steady,
-            files_of(every_job),
-        )
+        outcomes, stopped = run_with_progress(console, jobs, settings, steady, files_of(every_job))
     if stopped:
         raise typer.Exit(130)
     failed = [outcome for outcome in outcomes if outcome.failure]
@@ -274,7 +259,7 @@ def run_on_cluster(
         check_places(jobs, output)
         degrees = dict(steady.degrees)
         recipe = Recipe(location, engine_settings, steady.outscale, steady.size, degrees, settings, steady.identity)
-        return show_outcomes(console, len(jobs), run_on_ray(jobs, recipe, workers))
+        return show_outcomes(console, jobs, run_on_ray(jobs, recipe, workers))
 
 
 def wanted_size(size: str | None, long_side: int | None) -> "Size | None":

@@ -278,7 +278,7 @@ class FolderDataModule(SRDataModule):
             return without(images, held_out), held_out
         return split_by_name(images, self.val_count)
 
-    def _files_in(self, root: str) -> list[ImageFile]:
+    def _files_in(self, root: str) -> Sequence[ImageFile]:
         folder = image_folder(root)
         good = self.check(find_images(folder, rank_zero_warn), self.min_side_px)
         return [ImageFile(path.relative_to(folder).as_posix(), path) for path in good]

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from realsr_mod.data.checks import OnBadImage, check_sizes
-from realsr_mod.data.datamodule import SRDataModule
+from realsr_mod.data.datamodule import FolderDataModule
 from realsr_mod.data.patches import Choose, ImageFile, ImageStore, Patch
-from realsr_mod.data.split import split_by_name, without
 from realsr_mod.data.store import (
     PackedPhoto,
     Place,
@@ -122,37 +121,20 @@ class PackedStore(ImageStore):
         return opened.result()
 
 
-class PackedDataModule(SRDataModule):
+class PackedDataModule(FolderDataModule):
     """Photos packed by `python -m realsr_mod.pack`: patches equal to those of the folder that they were packed from.
 
     Args:
         root: the store, a folder or `s3://BUCKET/PATH`, `gs://BUCKET/PATH`.
-        val_root: a store of validation photos; None takes `val_count` photos out of `root`.
-        val_count: how many; which ones depends on the names alone.
         endpoint: address of a server that speaks S3, if it is not Amazon's.
-        common: SRDataModule's arguments.
+        folder: FolderDataModule's other arguments; `val_root` is a store, too.
     """
 
-    def __init__(
-        self,
-        root: str,
-        degradation: Degradation,
-        val_root: str | None = None,
-        val_count: int = 8,
-        endpoint: str | None = None,
-        **common: Any,
-    ) -> None:
-        super().__init__(degradation=degradation, **common)
-        self.root, self.val_root, self.val_count, self.endpoint = root, val_root, val_count, endpoint
+    def __init__(self, root: str, degradation: Degradation, endpoint: str | None = None, **folder: Any) -> None:
+        super().__init__(root, degradation, **folder)
+        self.endpoint = endpoint
 
-    def find_files(self) -> tuple[Sequence[ImageFile], Sequence[ImageFile]]:
-        images = self._images_in(self.root)
-        if self.val_root is not None:
-            held_out = self._images_in(self.val_root)
-            return without(images, held_out), held_out
-        return split_by_name(images, self.val_count)
-
-    def _images_in(self, root: str) -> list[PackedImage]:
+    def _files_in(self, root: str) -> Sequence[PackedImage]:
         tensorstore()  # says at once if it is not there
         place = Place(root, self.endpoint)
         images = [PackedImage(photo.name, Path(root, photo.name), None, photo, place) for photo in read_index(place)]

@@ -27,6 +27,11 @@ from realsr_mod.inference.video_formats import is_video
 Enlarge = Callable[[LoadedImage, OnTile], LoadedImage]
 OnPart = Callable[[int, int, int], None]
 
+
+def unseen(number: int, done: int, total: int) -> None:
+    """Nobody watches the jobs."""
+
+
 WAITING_BYTES = 100_000_000  # of results on their way to the disk
 
 
@@ -44,9 +49,9 @@ def run_jobs(
     jobs: Sequence[Job],
     enlarge: Enlarge,
     settings: Settings,
-    on_tile: OnPart,
+    on_tile: OnPart = unseen,
     steady: Steady | None = None,
-    on_frame: OnPart = lambda number, done, total: None,
+    on_frame: OnPart = unseen,
     say: Callable[[str], object] = lambda line: None,
     photos: Collection[FileId] | None = None,
 ) -> Iterator[Outcome]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from realsr_mod.inference.batch import run_jobs
 from realsr_mod.inference.outcome import Outcome, Settings
-from realsr_mod.inference.plan import Job, files_of
+from realsr_mod.inference.plan import Job
 from realsr_mod.inference.size import Size
 from realsr_mod.inference.steady import Steady
 from realsr_mod.inference.upscaler import Upscaler, UpscalerSettings
@@ -65,20 +65,7 @@ class Worker:
 
     def do(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Do some jobs, one after the other."""
-        recipe, upscaler = self.recipe, self.steady.upscaler
-        degrees: dict[str, Any] = recipe.degrees
-        return list(
-            run_jobs(
-                jobs,
-                lambda image, tick: upscaler(
-                    image, outscale=recipe.outscale, size=recipe.size, on_tile=tick, **degrees
-                ),
-                recipe.settings,
-                lambda number, done, total: None,
-                self.steady,
-                photos=files_of(jobs),
-            )
-        )
+        return list(run_jobs(jobs, self.steady.photo, self.recipe.settings, steady=self.steady))
 
 
 def check_places(jobs: Sequence[Job], output: Path) -> None:

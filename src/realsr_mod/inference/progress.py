@@ -1,40 +1,37 @@
 """How jobs are shown while they are done, and what is said of each."""
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from realsr_mod.images.image import LoadedImage
 from realsr_mod.inference.batch import run_jobs
 from realsr_mod.inference.outcome import Outcome, Settings
 from realsr_mod.inference.plan import FileId, Job
 from realsr_mod.inference.steady import Steady
-from realsr_mod.inference.tiling import OnTile
+
+
+def say(console: Console, line: str) -> None:
+    """Print a line as it is."""
+    console.print(line, markup=False, highlight=False)
 
 
 def run_with_progress(
     console: Console,
     jobs: list[Job],
-    enlarge: Callable[[LoadedImage, OnTile, OnTile], LoadedImage],
     settings: Settings,
     steady: Steady,
     photos: Collection[FileId],
 ) -> tuple[list[Outcome], bool]:
     """Do the jobs under two bars: all images with the time left, and what is done with the image at hand.
 
-    `enlarge` gets an image, and what to call after each part of its estimate and after each tile; `steady` frames. No
-    result may replace one of `photos`.
+    No result may replace one of `photos`.
 
     Returns what became of them, and whether somebody stopped it before the end.
     """
-
-    def say(line: str) -> None:
-        console.print(line, markup=False, highlight=False)
-
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -64,12 +61,12 @@ def run_with_progress(
         try:
             for outcome in run_jobs(
                 jobs,
-                lambda image, tick: enlarge(image, on_estimate, tick),
+                partial(steady.photo, on_estimate=on_estimate),
                 settings,
                 partial(on_part, "tiles"),
                 steady,
                 on_frame,
-                say,
+                partial(say, console),
                 photos,
             ):
                 outcomes.append(outcome)
@@ -78,17 +75,17 @@ def run_with_progress(
                 progress.console.print(describe(outcome))
         except KeyboardInterrupt:
             progress.stop()
-            say(interrupted(outcomes, jobs))
+            say(console, interrupted(outcomes, jobs))
             return outcomes, True
     return outcomes, False
 
 
-def show_outcomes(console: Console, total: int, found: Iterable[Outcome]) -> tuple[list[Outcome], bool]:
+def show_outcomes(console: Console, jobs: list[Job], found: Iterable[Outcome]) -> tuple[list[Outcome], bool]:
     """Show what becomes of jobs that others do, in whatever order; returns as `run_with_progress` does."""
     columns = (TextColumn("photos"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     outcomes: list[Outcome] = []
     with Progress(*columns, console=console) as progress:
-        photos = progress.add_task("photos", total=total)
+        photos = progress.add_task("photos", total=len(jobs))
         try:
             for outcome in found:
                 outcomes.append(outcome)
@@ -96,9 +93,7 @@ def show_outcomes(console: Console, total: int, found: Iterable[Outcome]) -> tup
                 progress.console.print(describe(outcome))
         except KeyboardInterrupt:
             progress.stop()
-            console.print(
-                f"stopped: {len(outcomes)} of {total} photos are done. The same command goes on with the others"
-            )
+            say(console, interrupted(outcomes, jobs))
             return outcomes, True
     return outcomes, False
 
@@ -121,7 +116,8 @@ class _Rate:
 def interrupted(outcomes: list[Outcome], jobs: list[Job]) -> str:
     """What is done and what is not, when somebody stops."""
     failed = sum(bool(outcome.failure) for outcome in outcomes)
-    left = jobs[len(outcomes) :]
+    seen = {outcome.job for outcome in outcomes}  # in any order, where others do them
+    left = [job for job in jobs if job not in seen]
     done = f"stopped: {len(outcomes) - failed} of {len(jobs)} photos are done" + (
         f", {failed} failed" if failed else ""
     )

@@ -11,11 +11,14 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from realsr_mod.images.image import LoadedImage
 from realsr_mod.inference import estimate, size, upscaler
 from realsr_mod.inference.size import Size, result_size
+from realsr_mod.inference.tiling import OnTile, unwatched
 from realsr_mod.inference.upscaler import Degrees, Upscaler
 
 MOST_LOOKED_AT = 5  # frames, whose estimates' median is taken
@@ -23,7 +26,7 @@ MOST_LOOKED_AT = 5  # frames, whose estimates' median is taken
 
 @dataclass(frozen=True)
 class Steady:
-    """An upscaler for frames.
+    """An upscaler with what is wanted of every result: for photos, each by itself, and for frames that belong together.
 
     Args:
         upscaler: what enlarges them.
@@ -38,6 +41,11 @@ class Steady:
     degrees: Degrees = field(default_factory=dict)
     size: Size | None = None
     identity: str = ""
+
+    def photo(self, image: LoadedImage, on_tile: OnTile = unwatched, on_estimate: OnTile = unwatched) -> LoadedImage:
+        """A photo enlarged, under an estimate of its own; who watches is told as by `Upscaler`."""
+        wanted: dict[str, Any] = {"outscale": self.outscale, "size": self.size, **self.degrees}
+        return self.upscaler(image, on_estimate=on_estimate, on_tile=on_tile, **wanted)
 
     def result_size(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of what a frame becomes."""
