@@ -35,7 +35,7 @@ def network(seed: int = 0, changed: float = 0) -> KDSRNet:
     torch.manual_seed(seed)
     made = KDSRNet(**SIZES)
     made.embedding_range = EmbeddingRange(
-        [-1 - changed] * made.embedding_dim, [1] * made.embedding_dim, [changed] * made.embedding_dim
+        [-1 - changed] * made.embedding_dim, [1 + changed] * made.embedding_dim, [changed] * made.embedding_dim
     )
     generator = torch.Generator().manual_seed(9)
     for parameter in made.parameters():
@@ -56,6 +56,7 @@ def test_weights_lie_between_and_so_does_what_is_known(pair):
     for key, value in made.state_dict().items():
         torch.testing.assert_close(value, 0.75 * a.state_dict()[key] + 0.25 * b.state_dict()[key])
     assert made.embedding_range.low_D[0] == pytest.approx(-1.2)
+    assert made.embedding_range.high_D[0] == pytest.approx(1.2)
     assert made.embedding_range.typical_D[0] == pytest.approx(0.05)
     shown = Upscaler.load(pair[0], blend=(pair[1], 0.25), tile=0)(PHOTO)
     np.testing.assert_array_equal(shown, Upscaler(made, tile=0)(PHOTO))
