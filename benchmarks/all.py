@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
@@ -28,9 +29,10 @@ import torch
 
 from realsr_mod.images.image import LoadedImage
 from realsr_mod.images.write import write_image
-from realsr_mod.inference.batch import Settings, run_jobs
+from realsr_mod.inference.batch import run_jobs
 from realsr_mod.inference.engines.base import Engine
 from realsr_mod.inference.engines.choose import engine_for
+from realsr_mod.inference.outcome import Settings
 from realsr_mod.inference.plan import plan
 from realsr_mod.inference.upscaler import Upscaler
 from realsr_mod.runtime.devices import describe
@@ -74,7 +76,7 @@ def ours(name: str, lr_13HW: np.ndarray) -> dict[str, Callable[[], object]]:
             continue
         embedding = engine.embed(lr_13HW, "float32")
         for precision in dict.fromkeys(("float32", engine.quick)):
-            found[f"{kind} {precision}"] = lambda e=engine, p=precision, d=embedding: e.restore(lr_13HW, d, p)
+            found[f"{kind} {precision}"] = partial(engine.restore, lr_13HW, embedding, precision)
     return found
 
 
@@ -94,7 +96,7 @@ def peers(lr_13HW: np.ndarray) -> dict[str, Callable[[], object]]:
         net.load_param(there[f"{name}.param"])
         net.load_model(there[f"{name}.bin"])
 
-        def run(net: "ncnn.Net" = net) -> object:
+        def run(net: "ncnn.Net" = net) -> np.ndarray:
             extractor = net.create_extractor()
             extractor.input("data", ncnn.Mat(lr_13HW[0]).clone())
             return np.array(extractor.extract("output")[1])

@@ -26,16 +26,18 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from realsr_mod.analysis.evaluation import measure
+from realsr_mod.analysis.evaluation import measure, summarize
+from realsr_mod.analysis.models import Judged
 from realsr_mod.data.protocols import Case, Seeded
 from realsr_mod.degradations.stored import build_degradation, read_degradation
 from realsr_mod.methods.crlsr.loss import cosines, without_local_mean
 from realsr_mod.methods.crlsr.network import CRLSRNet, at_places
+from realsr_mod.metrics.named import named_measures
 from realsr_mod.runtime.compose import compose, instantiate
 from realsr_mod.runtime.files import write_json
 from realsr_mod.runtime.rng import derive_seed
 from realsr_mod.training.loggers import read_metrics
-from realsr_mod.weights.release import build_network, load_model, read_config
+from realsr_mod.weights.release import build_network, load_restorer, read_config
 
 
 class Variant(NamedTuple):
@@ -62,6 +64,7 @@ VARIANTS = {
     "twice": Variant("... and two draws", (0.02, 0, 0), (*NEAR, *TWICE)),
     "leaves_lr": Variant("L_cc + L_rec, away from LR", (0, 0.01, 1), LEAVES_LR),
 }
+METRICS = ("psnr_y", "ssim_y")
 NUM_PLACES = 256  # of each image, for the cosines
 
 
@@ -95,9 +98,10 @@ def measured(run: Path, photos: Path, protocol: str) -> dict[str, float]:
     """Mean figures of a run's model on `photos` under a protocol; measured once, kept in the run's folder."""
     output = run / f"{protocol}_{photos.name}.json"
     if not output.is_file():
-        network = load_model(run)
-        rows = [measure(network, case, torch.device("cpu"), torch.float32) for case in cases_of(photos, protocol)]
-        write_json(output, {name: statistics.mean(row[name] for row in rows) for name in rows[0]})
+        model = Judged(run.name, str(run), load_restorer(run))
+        for case in cases_of(photos, protocol):
+            measure([model], photos.name, case, named_measures(METRICS), torch.device("cpu"), torch.float32)
+        write_json(output, summarize(model.rows, METRICS)[-1])
     figures: dict[str, float] = json.loads(output.read_text())
     return figures
 
@@ -136,6 +140,13 @@ def untrained(run: Path, seed: str) -> CRLSRNet:
     """The network of a run as its seed makes it, with random weights."""
     torch.manual_seed(int(seed))
     network = build_network(read_config(run)["network"]).eval()
+    assert isinstance(network, CRLSRNet)
+    return network
+
+
+def trained_network(run: Path) -> CRLSRNet:
+    """The network that a run made."""
+    network = load_restorer(run)
     assert isinstance(network, CRLSRNet)
     return network
 
@@ -191,7 +202,7 @@ def nearness_table(runs: dict[str, list[Path]], photos: Path, seeds: list[str]) 
     any_runs = next(iter(runs.values()))
     of_title = {VARIANTS[name].title: of_name for name, of_name in runs.items()}
     networks = {"before training": [untrained(run, seed) for run, seed in zip(any_runs, seeds, strict=True)]}
-    networks |= {title: [load_model(run) for run in of_name] for title, of_name in of_title.items()}
+    networks |= {title: [trained_network(run) for run in of_name] for title, of_name in of_title.items()}
     for name, of_name in networks.items():
         figures = zip(*(nearness(network, photos) for network in of_name), strict=True)
         forms = (".3f", ".3f", ".1%", ".1%")

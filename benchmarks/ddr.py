@@ -56,7 +56,8 @@ def explored(run: Path, photos: Path, conditions: str, pool: str, taps: str = "n
         options = [f"conditions={conditions}", f"pool={pool}", f"taps={taps}"]
         options += [f"output={folder}", f"hydra.run.dir={folder}"]
         command("explore", f"model={run}", f"data.root={photos}", *options)
-    return json.loads((folder / "figures.json").read_text())["studies"][0]
+    figures: Figures = json.loads((folder / "figures.json").read_text())["studies"][0]
+    return figures
 
 
 def generalization(run: Path, photos: Path) -> Figures:
@@ -73,7 +74,8 @@ def generalization(run: Path, photos: Path) -> Figures:
         clean = next(features)
         scores = [srga(clean, degraded) for degraded in features]
         output.write_text(json.dumps({"conditions": images.condition_names, "srga": [None, *scores]}))
-    return json.loads(output.read_text())
+    figures: Figures = json.loads(output.read_text())
+    return figures
 
 
 def of_condition(images: DegradedImages, condition: int) -> DegradedImages:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from realsr_mod.data.photos import embedded_photos
+from realsr_mod.degradations.base import shape_of
 from realsr_mod.degradations.second_order import SecondOrder
 from realsr_mod.images.rgb import read_rgb
 
@@ -34,7 +35,8 @@ def hr_batch(batch: int, device: torch.device) -> torch.Tensor:
 
 def watch(degradation: SecondOrder, device: torch.device) -> dict[str, float]:
     """Let every op of the pipeline add its seconds to the returned table."""
-    seconds, started = defaultdict(float), {}
+    seconds: dict[str, float] = defaultdict(float)
+    started: dict[str, float] = {}
     for name, op in degradation.ops.items():
         op.register_forward_pre_hook(lambda *_, name=name: started.update({name: now(device)}))
         op.register_forward_hook(
@@ -49,7 +51,7 @@ def measure(batch: int, device: torch.device, repeats: int) -> dict[str, float]:
     hr = hr_batch(batch, device)
     generator = torch.Generator(device).manual_seed(0)
     degradation = SecondOrder(SCALE)
-    draws = [degradation.sample(hr.shape, generator) for _ in range(repeats)]
+    draws = [degradation.sample(shape_of(hr), generator) for _ in range(repeats)]
     degradation(hr, draws[0])  # warm up
     start = now(device)
     for params in draws:
@@ -57,7 +59,7 @@ def measure(batch: int, device: torch.device, repeats: int) -> dict[str, float]:
     total = now(device) - start
     start = now(device)
     for _ in draws:
-        degradation.sample(hr.shape, generator)
+        degradation.sample(shape_of(hr), generator)
     drawing = now(device) - start
     seconds = watch(degradation, device)
     start = now(device)

@@ -5,7 +5,10 @@
 
 Trains with the real commands (finished runs are taken as they are, interrupted ones go on), measures every model
 on the photos of the given folder under isotropic blur, and prints means and each seed. A student is compared with the
-same network trained alone for as many steps as the student, and for as many as teacher and student together.
+same network trained alone for as many steps as the student, and for as many as teacher and student together; or, where
+several students share a teacher, for its own and its share of the teacher's:
+
+    python benchmarks/distillation.py path/to/Set14 --teacher-steps 6000 --sharing 1,3 --no-half
 """
 
 import json
@@ -54,6 +57,15 @@ def measured(run: Path, photos: Path, protocol: str = "iso") -> dict[str, float]
     return next(row for row in json.loads(output.read_text())["summary"] if row["set"] == "all")
 
 
+EQUAL_STEPS = "alone, the student's steps"
+HALF, HALF_ALONE = "student of half the blocks", "alone, half the blocks"
+
+
+def equal_in_all(students: int) -> str:
+    """What the table calls the control that trains as long as a teacher and its students, each its share."""
+    return f"alone, and 1/{students} of the teacher's" if students > 1 else "alone, teacher's and student's steps"
+
+
 @dataclass(frozen=True)
 class Plan:
     """Where the trainings of one seed go and what they have in common."""
@@ -61,30 +73,29 @@ class Plan:
     runs: Path
     seed: str
     common: tuple[str, ...]
+    teacher_steps: int | None  # None: as its experiment says
+    sharing: tuple[int, ...]  # by how many students the teacher's steps are divided, for a control each
 
     def train(self, name: str, experiment: str, *changes: str) -> Path:
         """One run of this seed."""
         given = (f"experiment={experiment}", f"seed={self.seed}", *self.common, *changes)
         return trained(self.runs, f"{name}_{self.seed}", *given)
 
-    def everything(self, blind_too: bool) -> dict[str, Path]:
+    def everything(self, half: bool, blind_too: bool) -> dict[str, Path]:
         """All runs of this seed, in the table's order, by what the table calls them."""
-        teacher = self.train("teacher", "kdsr_teacher")
+        length = [] if self.teacher_steps is None else [f"trainer.max_steps={self.teacher_steps}"]
+        teacher = self.train("teacher", "kdsr_teacher", *length)
         student = self.train("student", "kdsr_student", f"teacher={teacher}")
         alone = self.train("alone", "kdsr_student", "teacher=null")
-        steps = summary_of(teacher)["steps"] + summary_of(student)["steps"]
-        longer = self.train("alone_longer", "kdsr_student", "teacher=null", f"trainer.max_steps={steps}")
-        small = "network.restorer_blocks=4"
-        half = self.train("half", "kdsr_student", f"teacher={teacher}", small)
-        half_alone = self.train("half_alone", "kdsr_student", "teacher=null", small)
-        found = {
-            "teacher (sees HR)": teacher,
-            "student": student,
-            "alone, the student's steps": alone,
-            "alone, teacher's and student's steps": longer,
-            "student of half the blocks": half,
-            "alone, half the blocks": half_alone,
-        }
+        found = {"teacher (sees HR)": teacher, "student": student, EQUAL_STEPS: alone}
+        for number in self.sharing:
+            steps = summary_of(teacher)["steps"] // number + summary_of(student)["steps"]
+            only = self.train(f"alone_{steps}", "kdsr_student", "teacher=null", f"trainer.max_steps={steps}")
+            found[equal_in_all(number)] = only
+        if half:
+            small = "network.restorer_blocks=4"
+            found[HALF] = self.train("half", "kdsr_student", f"teacher={teacher}", small)
+            found[HALF_ALONE] = self.train("half_alone", "kdsr_student", "teacher=null", small)
         if blind_too:
             as_published = ("network.teacher_input=plain", "network.zero_dc_start=false")
             blind = self.train("blind_teacher", "kdsr_teacher", *as_published)
@@ -115,15 +126,20 @@ def main(
     seeds: Annotated[str, typer.Option(help="Comma-separated seeds.")] = "0,1,2",
     runs: Annotated[Path, typer.Option(help="Where the trainings go.")] = Path("runs/distillation"),
     train_on: Annotated[Path | None, typer.Option(help="Folder to train on; the embedded photos if not given.")] = None,
+    teacher_steps: Annotated[int | None, typer.Option(help="How long the teacher trains.")] = None,
+    sharing: Annotated[str, typer.Option(help="By how many students its steps are divided, a control each.")] = "1",
+    half: Annotated[bool, typer.Option(help="Also a student of half the blocks.")] = True,
     blind: Annotated[bool, typer.Option(help="Also a teacher that reads HR as published, and its student.")] = False,
     change: Annotated[list[str] | None, typer.Option(help="An override for every training, KEY=VALUE.")] = None,
 ) -> None:
     """Train, measure, and print PSNR-Y over bicubic for teachers, students, and students without a teacher."""
     data = [] if train_on is None else ["data=folder", f"data.root={train_on}", "data.batch_size=8"]
+    controls = tuple(int(number) for number in sharing.split(","))
     figures: dict[str, list[dict[str, float]]] = {}
     found: dict[str, list[Path]] = {}
     for seed in seeds.split(","):
-        for name, run in Plan(runs, seed, (*data, *(change or ()))).everything(blind).items():
+        plan = Plan(runs, seed, (*data, *(change or ())), teacher_steps, controls)
+        for name, run in plan.everything(half, blind).items():
             figures.setdefault(name, []).append(measured(run, photos))
             found.setdefault(name, []).append(run)
     table = Table(title=f"{photos.name}, σ 1.2, 2.4, 3.6; mean over seeds {seeds} (each seed)")
@@ -134,10 +150,9 @@ def main(
     console = Console(width=130)
     console.print(table)
     for one, other in (
-        ("student", "alone, the student's steps"),
-        ("student", "alone, teacher's and student's steps"),
-        ("student of half the blocks", "alone, half the blocks"),
-        ("its student", "alone, the student's steps"),
+        *(("student", name) for name in (EQUAL_STEPS, *map(equal_in_all, controls))),
+        (HALF, HALF_ALONE),
+        ("its student", EQUAL_STEPS),
     ):
         if one in figures:
             console.print(difference(figures, one, other), highlight=False)

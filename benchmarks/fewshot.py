@@ -43,10 +43,10 @@ def foretold(studies: Sequence[Study]) -> Table:
     transfers = [study.noted("transfer", study.transfer) for study in studies]
     for name in (GRADIENT, "cosine of scaled gradients", "cosine of gradients", LIKENESS):
         row = [name]
-        for kept in (lambda task: True, lambda task: "sharpened" not in task):
+        for without in (None, "sharpened"):
             found = []
             for study, transfer in zip(studies, transfers, strict=True):
-                index = [i for i, task in enumerate(study.found["names"]) if kept(task)]
+                index = [i for i, task in enumerate(study.found["names"]) if without is None or without not in task]
                 found.append(spearmanr([study.found[name][i] for i in index], [transfer[i] for i in index]).statistic)
             row.append(spread(found, "+.2f"))
         table.add_row(*row)

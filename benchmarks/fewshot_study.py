@@ -26,7 +26,7 @@ from realsr_mod.runtime.files import atomic_write, write_json
 
 SCALE, SMALL_PX, TEST_PX = 2, 128, 128
 GENERAL, CAMERA, ALONE, RELATION = 500, 250, 40, 500  # training steps
-CURVE = (0, 10, 25, 50, 200)  # fine-tuning steps at which the test images are measured
+CURVE: tuple[int, ...] = (0, 10, 25, 50, 200)  # fine-tuning steps at which the test images are measured
 SUPPORTS = {"128": (1, SMALL_PX), "1": (1, None), "4": (4, None), "10": (10, None)}  # pairs, and their side if cut
 TEMPERATURE = 0.05  # of the weights by gradients
 RATE, SCRATCH_RATE = 3e-4, 2e-3  # of fine-tuning; from random weights the lower one hardly moves
@@ -82,8 +82,9 @@ class Study:
             module.network.load_state_dict(load_file(start))
         if probabilities is not None:
             data.degradation.draw_by(probabilities)
+        precision: Any = LIGHTNING_PRECISIONS[best_precision("cpu")]
         trainer = pl.Trainer(
-            accelerator="cpu", precision=LIGHTNING_PRECISIONS[best_precision("cpu")], max_steps=steps,
+            accelerator="cpu", precision=precision, max_steps=steps,
             gradient_clip_val=0.5, limit_val_batches=0, callbacks=list(callbacks), use_distributed_sampler=False,
             logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
         )  # fmt: skip
@@ -121,7 +122,7 @@ class Study:
         return [cut(case.lr[0], case.hr[0], TEST_PX) for case in Paired(SCALE).cases(self.camera / "test")]
 
     @torch.no_grad()
-    def measure(self, network: torch.nn.Module) -> float:
+    def measure(self, network: Callable[[torch.Tensor], torch.Tensor]) -> float:
         """Mean PSNR-Y on the centres of the test images."""
         return statistics.mean(psnr_y(network(lr[None]).clamp(0, 1), hr[None], SCALE).item() for lr, hr in self.tests)
 
@@ -135,7 +136,7 @@ class Study:
                 target = folder / part / f"{source.stem}.png"
                 if target.is_file():
                     continue
-                image = Image.open(source)
+                image: Image.Image = Image.open(source)
                 if side is not None:
                     left, top = (full * scale // 2 // 4 * 4 // scale - side // 2 // scale for full in image.size)
                     image = image.crop((left, top, left + side // scale, top + side // scale))
@@ -177,7 +178,8 @@ class Study:
 
     @cached_property
     def found(self) -> dict[str, Any]:
-        return self.noted("relations", self.relations)
+        relations: dict[str, Any] = self.noted("relations", self.relations)
+        return relations
 
     def start(self, way: str) -> Path:
         """The weights that fine-tuning begins with."""
@@ -204,7 +206,8 @@ class Study:
             self.fit(overrides, steps[-1], begin, callbacks=[measuring])
             return {str(step - steps[0]): value for step, value in measuring.curve.items()}
 
-        return self.noted(f"{way.replace(' ', '_')}_{support}", tune)
+        curve: dict[str, float] = self.noted(f"{way.replace(' ', '_')}_{support}", tune)
+        return curve
 
 
 def cut(lr: torch.Tensor, hr: torch.Tensor, side: int) -> tuple[torch.Tensor, torch.Tensor]:

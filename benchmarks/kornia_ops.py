@@ -6,7 +6,7 @@ python benchmarks/kornia_ops.py [--device cuda] [--batch 12] [--repeats 5]
 import io
 import time
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import kornia
 import numpy as np
@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from realsr_mod.degradations.base import uniform
+from realsr_mod.degradations.base import shape_of, uniform
 from realsr_mod.degradations.blur import blur_separable
 from realsr_mod.degradations.jpeg import JPEG
 from realsr_mod.degradations.kernels import gaussian_kernels_1d
@@ -29,7 +29,7 @@ from realsr_mod.degradations.resize import resize
 from realsr_mod.degradations.sharpen import usm_sharpen
 
 Make = Callable[[], Tensor]
-MOTION = {"kernel_size": 21, "angle": [0.0, 360.0], "direction": [-1.0, 1.0], "border_type": "reflect"}
+MOTION: dict[str, Any] = {"kernel_size": 21, "angle": [0.0, 360.0], "direction": [-1.0, 1.0], "border_type": "reflect"}
 
 
 def pillow(x_BCHW: Tensor, quality_B: Tensor) -> Tensor:
@@ -48,9 +48,9 @@ def pairs(x: Tensor, generator: torch.Generator) -> dict[str, tuple[Make, Make, 
     batch = len(x)
     sigma = uniform((batch,), 0.2, 4.0, generator)
     quality = torch.randint(30, 96, (batch,), generator=generator, device=x.device).float()
-    noise, drawn = GaussianNoise((10, 10)), GaussianNoise((10, 10)).sample(x.shape, generator)
+    noise, drawn = GaussianNoise((10, 10)), GaussianNoise((10, 10)).sample(shape_of(x), generator)
     motion = KorniaOp("RandomMotionBlur", **MOTION)
-    paths = motion.sample(x.shape, generator)
+    paths = motion.sample(shape_of(x), generator)
     theirs = {name: paths[name] for name in motion.levels} | {"batch_prob": torch.ones(batch)}
     factor = 1 / 4
     return {

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from torch.utils.data import DataLoader
 
@@ -41,7 +42,7 @@ def drop_from_memory(files: list[Path]) -> None:
         os.close(descriptor)
 
 
-def loader(data: SRDataModule) -> DataLoader:
+def loader(data: SRDataModule) -> DataLoader[Any]:
     """As a training reads, without degrading; many steps."""
     data.setup()
     sampler = StepBatchSampler(len(data.train_files), BATCH, 10**9)

@@ -20,6 +20,7 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from realsr_mod.data.protocols import Blur, FixedClassic
+from realsr_mod.degradations.base import shape_of
 from realsr_mod.degradations.resize import resize
 from realsr_mod.degradations.second_order import SecondOrder
 from realsr_mod.images.find import find_images
@@ -29,7 +30,7 @@ from realsr_mod.images.tensors import to_uint8
 from realsr_mod.metrics import psnr_y, rgb_to_y
 from realsr_mod.networks.base import SRNetwork
 from realsr_mod.runtime.rng import derive_seed
-from realsr_mod.weights.release import load_model
+from realsr_mod.weights.release import load_restorer
 
 SIGMAS_PX = torch.linspace(0, 4, 9)  # true blur, in HR pixels
 NOISES_255 = torch.linspace(0, 40, 9)  # true noise, added to LR
@@ -116,7 +117,7 @@ def sweep(network: SRNetwork, lr: Tensor, degree: int, measure: Callable[[Tensor
 
 def restoration(network: SRNetwork, hr: Tensor, degradation: SecondOrder, seed: int) -> dict[str, float]:
     """PSNR-Y in dB under one seeded second-order degradation, against the photo as the degradation sharpens it."""
-    lr = degradation(hr, degradation.sample(tuple(hr.shape), torch.Generator().manual_seed(derive_seed(seed))))
+    lr = degradation(hr, degradation.sample(shape_of(hr), torch.Generator().manual_seed(derive_seed(seed))))
     truth, border = degradation.target(hr), network.scale
     return {
         "PSNR-Y": psnr_y(network(lr).clamp(0, 1), truth, border).item(),
@@ -154,7 +155,7 @@ def main(
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet of all slider positions here.")] = None,
     sheet_photo: Annotated[int, typer.Option(help="Which photo it shows.")] = 0,
 ) -> None:
-    network = load_model(model)
+    network = load_restorer(model)
     if tuple(network.embedding_names) != ("blur", "noise"):
         raise typer.BadParameter(f"{model} has no blur and noise degrees; give a model of MM-RealSR")
     degradation = SecondOrder(network.scale)

@@ -58,7 +58,9 @@ class Pair:
 
 def low_resolution(photos: Path | None, sharp: Path | None, degraded: int, seed: int) -> dict[tuple[str, str], Any]:
     """What is to be enlarged, by name and kind: real photos as they are, and sharp ones made worse."""
-    found = {(_name(path, photos), "real"): read_rgb(path) for path in (find_images(photos) if photos else [])}
+    found: dict[tuple[str, str], Any] = {}
+    if photos:
+        found = {(_name(path, photos), "real"): read_rgb(path) for path in find_images(photos)}
     if sharp:
         recipe, paths = prepare(None, SCALE, seed, None), find_images(sharp)
         for number in np.linspace(0, len(paths) - 1, min(degraded, len(paths))).round().astype(int):

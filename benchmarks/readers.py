@@ -10,6 +10,7 @@ import argparse
 import sysconfig
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def theirs(path: Path) -> np.ndarray:
     return np.concatenate([pixels[:, :, :3], alpha], axis=2)
 
 
-def attempt(read, path: Path) -> tuple[np.ndarray | None, str]:
+def attempt(read: Callable[[Path], np.ndarray], path: Path) -> tuple[np.ndarray | None, str]:
     """The pixels, or why there are none."""
     try:
         return read(path), ""

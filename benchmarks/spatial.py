@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from realsr_mod.data.photos import embedded_photos
+from realsr_mod.degradations.base import Params, shape_of
 from realsr_mod.degradations.spatial import MASKS, SpatialDegradation, spread_masks
 from realsr_mod.degradations.stored import build_degradation, read_degradation
 from realsr_mod.images.tensors import to_tensor, to_uint8
@@ -23,7 +24,7 @@ SIDE_PX = 256  # of each cell
 GAP_PX, CAPTION_PX = 4, 18
 
 
-def described(params: dict[str, Tensor], name: str) -> str:
+def described(params: Params, name: str) -> str:
     """A region's name and, where its pipeline is a classic one, its levels."""
     blur, noise = params[name].get("blur"), params[name].get("noise")
     shown = name.replace("_", " ")
@@ -35,8 +36,8 @@ def described(params: dict[str, Tensor], name: str) -> str:
 
 def cells(degradation: SpatialDegradation, hr_13HW: Tensor, seed: int) -> list[tuple[str, Tensor]]:
     """Captions and images (3, H, W): the photo, the mask of every region, and the degraded photo, enlarged."""
-    params = degradation.sample(tuple(hr_13HW.shape), torch.Generator().manual_seed(derive_seed(seed)))
-    masks_RHW = spread_masks(params[MASKS], tuple(hr_13HW.shape[2:]))[0]
+    params = degradation.sample(shape_of(hr_13HW), torch.Generator().manual_seed(derive_seed(seed)))
+    masks_RHW = spread_masks(params[MASKS], (hr_13HW.shape[2], hr_13HW.shape[3]))[0]
     shown = [("photo", hr_13HW[0])]
     for name, mask_HW in zip(degradation.ops, masks_RHW, strict=True):
         caption = described(params, name) if mask_HW.any() else f"{name.replace('_', ' ')}: left out"

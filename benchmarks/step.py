@@ -25,7 +25,7 @@ def student(channels_last: bool = False) -> KDSRNet:
     """The paper's size; all have the same weights."""
     torch.manual_seed(0)
     network = KDSRNet(scale=SCALE, channels=64, encoder_blocks=5, restorer_blocks=28)
-    return network.to(memory_format=torch.channels_last) if channels_last else network
+    return network.to(memory_format=torch.channels_last) if channels_last else network  # type: ignore[call-overload]
 
 
 def forward_backward(network: nn.Module, bfloat16: bool) -> Callable[[], None]:

@@ -40,10 +40,12 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-def measure(name: str, width: int, height: int, settings: UpscalerSettings, queue: multiprocessing.Queue) -> None:
+def measure(
+    name: str, width: int, height: int, settings: UpscalerSettings, queue: "multiprocessing.Queue[dict[str, object]]"
+) -> None:
     """Read, upscale and write one image, as the command does; puts the figures on `queue`."""
     torch.manual_seed(0)
-    upscaler = build(name, device="cpu", **settings)
+    upscaler = build(name, **settings)
     upscaler(np.zeros((40, 40, 3), np.uint8))  # what torch sets up once
     with tempfile.TemporaryDirectory() as folder:
         y, x = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -96,7 +98,8 @@ def main() -> None:
         for size in arguments.sizes:
             for tile in arguments.tiles:
                 queue = context.Queue()
-                settings = {"tile": tile, "engine": arguments.engine, "precision": arguments.precision}
+                settings: UpscalerSettings = {"device": "cpu", "tile": tile, "engine": arguments.engine}
+                settings["precision"] = arguments.precision
                 process = context.Process(target=measure, args=(name, *map(int, size.split("x")), settings, queue))
                 process.start()
                 process.join()

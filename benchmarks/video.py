@@ -35,7 +35,7 @@ def frames(count: int, size: tuple[int, int], moves: bool, noise: float) -> Iter
     draws = np.random.default_rng(0)
     for number in range(count):
         left = number % 350 / 2 if moves else 80.0
-        place = np.float32([[1, 0, -left], [0, 1, -40]])
+        place = np.array([[1, 0, -left], [0, 1, -40]], dtype=np.float32)
         seen = cv2.warpAffine(photo, place, (width, height), flags=cv2.INTER_AREA)
         yield (seen + draws.normal(0, noise, seen.shape)).clip(0, 255).round().astype(np.uint8) if noise else seen
 
