@@ -26,7 +26,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(INSTALL) --editable ".[dev]"
-	$(INSTALL) --no-deps "spandrel>=0.4.1,<0.5"
+	$(INSTALL) --no-deps "spandrel>=0.4.1,<0.5" "resselt>=1.4.1,<2"
 	touch $@
 
 demo: $(VENV)/.installed

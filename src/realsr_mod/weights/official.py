@@ -14,6 +14,7 @@ from torch import Tensor
 
 from realsr_mod.methods.kdsr import layout as kdsr
 from realsr_mod.methods.mmrealsr import layout as mmrealsr
+from realsr_mod.networks import resselt
 from realsr_mod.networks.base import SRNetwork
 from realsr_mod.networks.srvgg import SRVGGNetCompact, SRVGGNetDenoise
 from realsr_mod.weights.layouts import FIRST_ESRGAN, RRDBNET, SRVGG, Layout, from_old_esrgan, is_old_esrgan
@@ -70,12 +71,24 @@ def _read_state(state: dict[str, Tensor], where: str) -> tuple[SRNetwork, dict[s
     if is_old_esrgan(state):
         state = from_old_esrgan(state)
     layout = next((layout for layout in LAYOUTS if layout.matches(state)), None)
-    if layout is None:
+    return _read_resselt(state, where) if layout is None else _load_layout(layout, state, where)
+
+
+def _read_resselt(state: dict[str, Tensor], where: str) -> tuple[SRNetwork, dict[str, Any]]:
+    """A network of another architecture, if the package that knows it is installed."""
+    unknown = f"{where}: not an architecture that realsr_mod knows ({_KNOWN})"
+    advice = f"its first keys are {', '.join(list(state)[:3]) or 'none'}. For a model trained here give its run folder"
+    if not resselt.is_installed():
         raise ValueError(
-            f"{where}: not an architecture that realsr_mod knows ({_KNOWN}); its first keys are "
-            f"{', '.join(list(state)[:3]) or 'none'}. For a model trained here give its run folder"
+            f"{unknown}; pip install 'realsr_mod[architectures]' adds SPAN, SwinIR, DAT, PLKSR and others; {advice}"
         )
-    return _load_layout(layout, state, where)
+    arguments = resselt.described_by(state)
+    try:
+        network = resselt.ResseltNet(**arguments)
+    except ValueError as error:
+        raise ValueError(f"{unknown}: {error}; {advice}") from error
+    network.network.load_state_dict(state)
+    return network.eval(), {"_target_": f"{resselt.__name__}.{resselt.ResseltNet.__qualname__}", **arguments}
 
 
 def denoise_partner(path: Path) -> Path | None:
