@@ -24,6 +24,7 @@ from realsr_mod.data.patches import (
     collate_training,
     collate_validation,
 )
+from realsr_mod.data.patterns import PatternMixer
 from realsr_mod.data.photos import embedded_photos
 from realsr_mod.data.sampler import StepBatchSampler, StepLoader
 from realsr_mod.data.split import split_by_name, without
@@ -56,6 +57,7 @@ class SRDataModule(pl.LightningDataModule, ABC):
         on_late_bad_image: photos that break while the training runs: "skip" (replaced by the next) or "error".
         max_megapixels: larger images are bad: they may be made to fill the memory.
         cache_gib: memory for decoded training photos, over all workers, and as much again for validation photos.
+        pattern_share: of the training patches that fine patterns are drawn into; see `PatternMixer`.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class SRDataModule(pl.LightningDataModule, ABC):
         on_late_bad_image: OnBadImage = "skip",
         max_megapixels: float = MAX_PIXELS / 1e6,
         cache_gib: float = 1.0,
+        pattern_share: float = 0.0,
     ) -> None:
         super().__init__()
         if hr_crop_px < scale or hr_crop_px % scale:
@@ -97,6 +100,7 @@ class SRDataModule(pl.LightningDataModule, ABC):
         self.min_side_px, self.cache_gib = min_side_px, cache_gib
         self.on_bad_image, self.on_late_bad_image = on_bad_image, on_late_bad_image
         self.max_pixels = int(max_megapixels * 1e6)
+        self.patterns = PatternMixer(pattern_share, seed)
         self.train_files: Sequence[ImageFile] = []
         self.val_files: Sequence[ImageFile] = []
         self.skipped_images: dict[str, str] = {}  # reason by path, of all that were left out or replaced
@@ -128,7 +132,7 @@ class SRDataModule(pl.LightningDataModule, ABC):
         sampler = StepBatchSampler(
             len(self.train_files), self.batch_size, self._num_steps(), self.seed, self._rank, self._world_size
         )
-        dataset = TrainPatches(self._store(self.train_files), self.hr_crop_px, self.seed)
+        dataset = self._train_patches()
         return StepLoader(
             dataset,
             batch_sampler=sampler,
@@ -141,7 +145,7 @@ class SRDataModule(pl.LightningDataModule, ABC):
         """The first `count` batches of a training as one process reads them, on the CPU and not degraded."""
         self.setup()
         slots = StepBatchSampler(len(self.train_files), self.batch_size, count, self.seed)
-        dataset = TrainPatches(self._store(self.train_files), self.hr_crop_px, self.seed)
+        dataset = self._train_patches()
         return (collate_training([dataset[slot] for slot in step]) for step in slots)
 
     def val_dataloader(self) -> DataLoader[Any]:
@@ -189,7 +193,7 @@ class SRDataModule(pl.LightningDataModule, ABC):
         sampler = StepBatchSampler(
             len(self.train_files), self.batch_size, steps, self.seed, rank, world_size, start_step
         )
-        dataset = TrainPatches(self._store(self.train_files), self.hr_crop_px, self.seed)
+        dataset = self._train_patches()
         options = self._loader_options() | {"batch_sampler": sampler, "collate_fn": collate_training}
         for raw in DataLoader(dataset, **options):
             yield self._degraded(to_device(raw, device), rank)
@@ -207,6 +211,9 @@ class SRDataModule(pl.LightningDataModule, ABC):
         self.skipped_images |= news
         for path, reason in news.items():
             log.warning("%s: %s; the next photo takes its place", path, reason)
+
+    def _train_patches(self) -> TrainPatches:
+        return TrainPatches(self._store(self.train_files), self.hr_crop_px, self.seed, self.patterns)
 
     def _store(self, images: Sequence[ImageFile]) -> ImageStore:
         cache_bytes = int(self.cache_gib * 2**30) // max(1, self.num_workers)

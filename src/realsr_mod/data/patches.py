@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from realsr_mod.data.checks import OnBadImage
+from realsr_mod.data.patterns import PatternMixer
 from realsr_mod.data.sampler import Slot
 from realsr_mod.images.bounds import MAX_PIXELS
 from realsr_mod.images.image import ImageReadError
@@ -180,8 +181,9 @@ def filled(cut_HWC: np.ndarray, size: int) -> np.ndarray:
 class TrainPatches(Dataset[tuple[Slot, Patch]]):
     """Random patches, flipped and turned, addressed by Slot: the patch is a function of (seed, step, row, photo)."""
 
-    def __init__(self, store: ImageStore, hr_crop_px: int, seed: int) -> None:
+    def __init__(self, store: ImageStore, hr_crop_px: int, seed: int, patterns: PatternMixer | None = None) -> None:
         self.store, self.hr_crop_px, self.seed = store, hr_crop_px, seed
+        self.patterns = patterns or PatternMixer(0, seed)
         self.grid = 1 if store.images[0].lr is None else store.scale
         self.turn = A.Compose(
             [A.D4()],  # the eight ways of flipping and turning a square
@@ -200,9 +202,12 @@ class TrainPatches(Dataset[tuple[Slot, Patch]]):
         ]
         patches = self.store.cut_many([(s.image, square.choose) for s, square in zip(slots, squares, strict=True)])
         return [
-            (slot, square.finish(patch, self.turn, self.store.scale))
+            (slot, self._with_pattern(square.finish(patch, self.turn, self.store.scale), slot))
             for slot, square, patch in zip(slots, squares, patches, strict=True)
         ]
+
+    def _with_pattern(self, patch: Patch, slot: Slot) -> Patch:
+        return patch if patch.lr is not None else patch._replace(hr=self.patterns(patch.hr, slot.step, slot.row))
 
 
 class WholeImages(Dataset[tuple[int, Patch]]):
