@@ -1,12 +1,16 @@
-"""Many images in a row: what is kept, what failed; the next is read and the last written meanwhile."""
+"""Many images in a row: what is kept, what failed; the next is read and the last written meanwhile.
+
+Small images are enlarged side by side, see `side_by_side`.
+"""
 
 import sys
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from realsr_mod.images.animation_write import SUFFIXES as ANIMATED
 from realsr_mod.images.decode import FIRST_ALONE
@@ -19,13 +23,16 @@ from realsr_mod.inference.animate import open_animation, open_pages
 from realsr_mod.inference.compare import before_after
 from realsr_mod.inference.outcome import Moving, Outcome, Settings, Watch
 from realsr_mod.inference.plan import LONGEST_NAME, FileId, Job, check_name, file_id, files_of, fits, refuse_source
+from realsr_mod.inference.side_by_side import SideBySide
 from realsr_mod.inference.steady import Steady, warned_once
-from realsr_mod.inference.tiling import OnTile
+from realsr_mod.inference.tiling import OnTile, unwatched
 from realsr_mod.inference.video.make import open_job as open_video_job
 from realsr_mod.inference.video_formats import is_video
 
+T = TypeVar("T")
 Enlarge = Callable[[LoadedImage, OnTile], LoadedImage]
 OnPart = Callable[[int, int, int], None]
+Enlarged = tuple[Future[Outcome], int]  # an outcome to come, and the bytes of the result
 
 
 def unseen(number: int, done: int, total: int) -> None:
@@ -65,30 +72,69 @@ def run_jobs(
         enlarge: what makes an image larger.
         settings: what is wanted.
         on_tile: is called with the job's number, the tiles done and the tiles there are.
-        steady: what makes frames larger, where all of an image's are wanted.
+        steady: what makes frames larger, where all of an image's are wanted; with it `enlarge` may be called by several
+            threads, of several small images at once.
         on_frame: the same as `on_tile` for frames.
         say: is told in a line each what there is to say before a video is done.
         photos: the files that no result may replace; by default those that the jobs read.
     """
     photos = files_of(jobs) if photos is None else photos
-    waiting: deque[tuple[Future[Outcome], int]] = deque()  # outcomes to come, and the bytes of each result
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+    waiting: deque[Future[Enlarged]] = deque()
+    upscaler = steady.upscaler if steady is not None and len(jobs) > 1 else None
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer, SideBySide(upscaler) as beside:
+        enlarging = _Enlarging(enlarge, on_tile, steady, on_frame, say, photos, writer, beside)
         ahead = [reader.submit(_prepare, job, photos, settings) for job in jobs[:1]]
         try:
             for number, job in enumerate(jobs):
                 opened = ahead.pop()
                 ahead += [reader.submit(_prepare, job, photos, settings) for job in jobs[number + 1 : number + 2]]
-                if isinstance(found := _opened(job, opened), Moving):
-                    assert steady is not None, "given where frames are wanted"
-                    waiting.append((_move(found, steady, Watch(partial(on_frame, number), say)), 0))
-                else:
-                    waiting.append(_go_on(found, photos, enlarge, partial(on_tile, number), writer))
-                while waiting and (waiting[0][0].done() or sum(nbytes for _, nbytes in waiting) > WAITING_BYTES):
-                    yield waiting.popleft()[0].result()
+                waiting.append(enlarging.begun(number, _opened(job, opened)))
+                while waiting and (_is_written(waiting[0]) or _bytes_of(waiting) > WAITING_BYTES):
+                    yield _outcome_of(waiting[0])
+                    waiting.popleft()
+            while waiting:
+                yield _outcome_of(waiting[0])
+                waiting.popleft()
         except KeyboardInterrupt:
-            yield from (outcome.result() for outcome, _ in waiting)  # what is enlarged is written, and said
+            beside.cancel()
+            yield from [_outcome_of(enlarged) for enlarged in waiting if not enlarged.cancelled()]  # they are written
             raise
-        yield from (outcome.result() for outcome, _ in waiting)
+
+
+@dataclass(frozen=True)
+class _Enlarging:
+    """What `run_jobs` was given, and the threads."""
+
+    enlarge: Enlarge
+    on_tile: OnPart
+    steady: Steady | None
+    on_frame: OnPart
+    say: Callable[[str], object]
+    photos: Collection[FileId]
+    writer: ThreadPoolExecutor
+    beside: SideBySide
+
+    def begun(self, number: int, found: Opened | Moving | Outcome) -> Future[Enlarged]:
+        """Enlarge what has been read: small images beside others, which goes on; all else at once."""
+        if isinstance(found, Outcome):
+            return _done((_done(found), 0))
+        if isinstance(found, Opened):
+            height, width = found.image.pixels_HWC.shape[:2]
+            if self.beside.takes((height, width)):
+                return self.beside.submit((height, width), partial(self._enlarged, found, unwatched))
+            self.beside.finish()
+            return _done(self._enlarged(found, partial(self.on_tile, number)))
+        assert self.steady is not None, "given where frames are wanted"
+        self.beside.finish()
+        return _done((_move(found, self.steady, Watch(partial(self.on_frame, number), self.say)), 0))
+
+    def _enlarged(self, found: Opened, on_tile: OnTile) -> Enlarged:
+        """Enlarge an image that has been read, and leave the writing to `writer`."""
+        try:
+            larger = self.enlarge(found.image, on_tile)
+            return self.writer.submit(_finish_or_say, found, larger, self.photos), larger.pixels_HWC.nbytes
+        except Exception as error:  # whatever is wrong with one image, the others are done
+            return _done(_failed(found.job, error)), 0
 
 
 def _opened(job: Job, opened: Future[Opened | Moving | Outcome]) -> Opened | Moving | Outcome:
@@ -98,34 +144,32 @@ def _opened(job: Job, opened: Future[Opened | Moving | Outcome]) -> Opened | Mov
         return _failed(job, error)
 
 
-def _go_on(
-    found: Opened | Outcome,
-    photos: Collection[FileId],
-    enlarge: Enlarge,
-    on_tile: OnTile,
-    writer: ThreadPoolExecutor,
-) -> tuple[Future[Outcome], int]:
-    """Enlarge an image that has been read, and leave the writing to `writer`."""
-    outcome: Future[Outcome] = Future()
-    try:
-        if isinstance(found, Opened):
-            larger = enlarge(found.image, on_tile)
-            return writer.submit(_finish_or_say, found, larger, photos), larger.pixels_HWC.nbytes
-        outcome.set_result(found)
-    except Exception as error:  # whatever is wrong with one image, the others are done
-        outcome.set_result(_failed(found.job, error))
-    return outcome, 0
-
-
 def _move(moving: Moving, steady: Steady, watch: Watch) -> Future[Outcome]:
     """Make all frames larger, and write them as they come."""
-    outcome: Future[Outcome] = Future()
     try:
         with warned_once():
-            outcome.set_result(Outcome(moving.job, moving.path, notes=moving.make(steady, watch)))
+            return _done(Outcome(moving.job, moving.path, notes=moving.make(steady, watch)))
     except Exception as error:
-        outcome.set_result(_failed(moving.job, error))
-    return outcome
+        return _done(_failed(moving.job, error))
+
+
+def _done(result: T) -> Future[T]:
+    future: Future[T] = Future()
+    future.set_result(result)
+    return future
+
+
+def _is_written(enlarged: Future[Enlarged]) -> bool:
+    return enlarged.done() and enlarged.result()[0].done()
+
+
+def _bytes_of(waiting: Iterable[Future[Enlarged]]) -> int:
+    """Of the results that are not written."""
+    return sum(enlarged.result()[1] for enlarged in waiting if enlarged.done())
+
+
+def _outcome_of(enlarged: Future[Enlarged]) -> Outcome:
+    return enlarged.result()[0].result()
 
 
 def _failed(job: Job, error: Exception) -> Outcome:

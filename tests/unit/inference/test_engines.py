@@ -1,6 +1,7 @@
 """Every engine against torch in float32: the zoo, half precision, deep images, what is kept, what is refused."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import skimage.data
 import torch
 
 from realsr_mod.inference.engines import choose
+from realsr_mod.inference.engines.base import usable_cores
 from realsr_mod.inference.engines.choose import could_be_faster, engine_for
 from realsr_mod.inference.upscaler import Upscaler
 from realsr_mod.methods.kdsr.network import KDSRNet
@@ -49,6 +51,32 @@ def test_engines_agree_on_the_zoo(engine, name, exact):
         half = ask(engine, model=name, precision="bfloat16")(PHOTO / np.float32(255))
         assert 50 < db(half, exact[name]) < 90
         assert len(np.unique(half)) > 0.5 * half.size  # bfloat16 has 256 values from 1/2 to 1: no steps
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime", "torch"])
+def test_calls_on_one_core_beside_each_other_give_the_same(engine, monkeypatch):
+    upscaler = ask(engine, model="kdsr-real-x4")
+    alone = upscaler(PHOTO)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    monkeypatch.setattr(upscaler.engine, "cores", 2)
+
+    def beside(number):
+        with upscaler.engine.one_core():
+            assert engine != "torch" or torch.get_num_threads() == 1
+            return upscaler(PHOTO)
+
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            results = list(pool.map(beside, range(2)))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    for result in results:
+        np.testing.assert_array_equal(result, alone)
+    if engine == "openvino":
+        streams = {key[2]: model.get_property("NUM_STREAMS") for key, model in upscaler.engine._models.items()}
+        assert streams == {False: 1, True: usable_cores()}
 
 
 def test_torch_gives_what_the_network_gives():
@@ -131,11 +159,11 @@ def test_only_the_zoo_brings_graphs_along(model, cache):
 
 def test_the_oldest_compiled_models_make_room(tmp_path):
     make_room = pytest.importorskip("realsr_mod.inference.engines.openvino_engine")._make_room
-    for age in range(26):
+    for age in range(50):
         (tmp_path / f"{age}.blob").write_bytes(b"")
         os.utime(tmp_path / f"{age}.blob", (10**9 - age, 10**9 - age))
     make_room(tmp_path)
-    assert {path.stem for path in tmp_path.iterdir()} == {str(age) for age in range(24)}
+    assert {path.stem for path in tmp_path.iterdir()} == {str(age) for age in range(48)}
 
 
 def test_what_cannot_be_is_refused_with_a_remedy(model, monkeypatch):

@@ -4,8 +4,10 @@ Legend: D the embedding's length, H and W the image's size or a tile's, s the sc
 """
 
 import os
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -49,6 +51,7 @@ class Engine(ABC):
         precisions: that it can be asked for.
         quick: the precision in which it is fastest and as good for an 8-bit image.
         arrays: of the kind that `restore` returns.
+        cores: so many threads may call at once, each under `one_core`.
         known: the embeddings that the network knows; None where that has not been measured.
     """
 
@@ -61,6 +64,7 @@ class Engine(ABC):
     precisions: tuple[str, ...]
     quick: str
     arrays: Arrays = NUMPY
+    cores: int = 1
     known: KnownRange | None = None
 
     @abstractmethod
@@ -80,6 +84,11 @@ class Engine(ABC):
     @abstractmethod
     def embed_bytes(self) -> float:
         """Memory that `embed` takes for each LR pixel."""
+
+    @contextmanager
+    def one_core(self) -> Iterator[None]:
+        """Have calls from this thread take one core, so that others can be made beside them."""
+        yield
 
     def budget(self) -> float:
         """How many bytes the network's activations may take."""
@@ -102,10 +111,25 @@ class GraphEngine(Engine):
 
     def __init__(self, graphs: Graphs) -> None:
         self.graphs = graphs
+        self.cores = usable_cores()
+        self._of_thread = threading.local()
         info = graphs.info
         self.network_name, self.scale = info.network, info.scale
         self.embedding_dim, self.embedding_names = info.embedding_dim, info.embedding_names
         self.known = KnownRange.of(info.embedding_range)
+
+    @contextmanager
+    def one_core(self) -> Iterator[None]:
+        self._of_thread.one_core = True
+        try:
+            yield
+        finally:
+            self._of_thread.one_core = False
+
+    @property
+    def on_one_core(self) -> bool:
+        """Whether this thread is under `one_core`."""
+        return getattr(self._of_thread, "one_core", False)
 
     @property
     def restore_bytes(self) -> float:
@@ -120,3 +144,9 @@ def wanted_threads() -> int:
     """How many threads `OMP_NUM_THREADS` allows, which torch heeds too; 0 for as many as there are cores."""
     value = os.environ.get("OMP_NUM_THREADS", "")
     return int(value) if value.isdigit() else 0
+
+
+def usable_cores() -> int:
+    """How many cores this process may take."""
+    has = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(wanted_threads() or has, has)

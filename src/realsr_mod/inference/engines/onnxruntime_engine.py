@@ -24,16 +24,16 @@ class ONNXRuntimeEngine(GraphEngine):
         inputs = {"lr": lr_13HW}
         if self.embedding_dim:
             inputs["embedding"] = embedding_D[None]
-        result: np.ndarray = self._session(str(self.graphs.restore)).run(None, inputs)[0]
+        result: np.ndarray = self._session(str(self.graphs.restore), self.on_one_core).run(None, inputs)[0]
         return result
 
     def embed(self, lr_13HW: np.ndarray, precision: str) -> np.ndarray:
-        result: np.ndarray = self._session(str(self.graphs.embed)).run(None, {"lr": lr_13HW})[0][0]
+        result: np.ndarray = self._session(str(self.graphs.embed), self.on_one_core).run(None, {"lr": lr_13HW})[0][0]
         return result
 
 
-def _session(graph: str) -> onnxruntime.InferenceSession:
+def _session(graph: str, one_core: bool) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = wanted_threads()
+    options.intra_op_num_threads = 1 if one_core else wanted_threads()
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

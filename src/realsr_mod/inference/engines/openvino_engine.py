@@ -15,13 +15,13 @@ import numpy as np
 import openvino
 from openvino import opset13
 
-from realsr_mod.inference.engines.base import GraphEngine, wanted_threads
+from realsr_mod.inference.engines.base import GraphEngine, usable_cores, wanted_threads
 from realsr_mod.runtime.files import atomic_write
 from realsr_mod.weights.graphs import Graphs, cache_folder
 
 logger = logging.getLogger(__name__)
 
-KEPT_MODELS = 24  # compiled; those used least recently make room
+KEPT_MODELS = 48  # compiled; those used least recently make room
 TYPES = {"float32": "f32", "bfloat16": "bf16"}
 LARGEST = 65504.0  # no result of a sound network comes near
 
@@ -41,9 +41,9 @@ class OpenVINOEngine(GraphEngine):
         has_bf16 = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.precisions = ("float32", "bfloat16") if has_bf16 else ("float32",)
         self.quick = self.precisions[-1]
-        self._models: dict[tuple[Path, str], Any] = {}
+        self._models: dict[tuple[Path, str, bool], Any] = {}
         self._lock = threading.Lock()
-        self._of_thread = threading.local()  # a request runs for one thread at a time
+        self._requests = threading.local()  # a request runs for one thread at a time
 
     def restore(self, lr_13HW: np.ndarray, embedding_D: np.ndarray, precision: str) -> np.ndarray:
         inputs = [lr_13HW, embedding_D[None]] if self.embedding_dim else [lr_13HW]
@@ -57,24 +57,28 @@ class OpenVINOEngine(GraphEngine):
         return found
 
     def _run(self, graph: Path, precision: str, inputs: list[np.ndarray]) -> np.ndarray:
-        requests = self._of_thread.__dict__
-        key = f"{graph.name} {precision}"
+        requests = self._requests.__dict__
+        key = f"{graph.name} {precision} {self.on_one_core}"
         if key not in requests:
             requests[key] = self._compiled(graph, precision).create_infer_request()
         result: np.ndarray = requests[key].infer(inputs, share_inputs=True, share_outputs=True)[0]
         return result
 
     def _compiled(self, graph: Path, precision: str) -> Any:
+        key = (graph, precision, self.on_one_core)
         with self._lock:
-            if (graph, precision) not in self._models:
-                self._models[graph, precision] = self._kept(graph, precision) or self._compile(graph, precision)
-            return self._models[graph, precision]
+            if key not in self._models:
+                self._models[key] = self._kept(graph, precision) or self._compile(graph, precision)
+            return self._models[key]
 
     def _settings(self, precision: str) -> dict[str, Any]:
+        """Under `one_core` a model is compiled for as many calls at once as there are cores, else for one call."""
+        cores = usable_cores()
         return {
             "INFERENCE_PRECISION_HINT": TYPES[precision],
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": wanted_threads(),
+            "INFERENCE_NUM_THREADS": cores if self.on_one_core else wanted_threads(),
+            "NUM_STREAMS": cores if self.on_one_core else 1,
             "ENABLE_CPU_PINNING": False,  # files are read and written beside it
         }
 
@@ -106,7 +110,8 @@ class OpenVINOEngine(GraphEngine):
 
     def _place(self, graph: Path, precision: str) -> Path:
         processor = (self._core.get_property("CPU", name) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES"))
-        parts = (self.graphs.key, graph.name, precision, openvino.get_version(), wanted_threads(), *processor)
+        streams = (wanted_threads(), usable_cores() if self.on_one_core else 1)
+        parts = (self.graphs.key, graph.name, precision, openvino.get_version(), *streams, *processor)
         return cache_folder("openvino", f"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}.blob")
 
 

@@ -4,7 +4,9 @@ Legend: D the embedding's length, H and W the image's size or a tile's, s the sc
 """
 
 import copy
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -47,7 +49,8 @@ class TorchEngine(Engine):
         self.known = None if known is None else KnownRange.of(known.described())
         self.quick = _quick_precision(self._device)
         self._working = copy.deepcopy(self.network)
-        self._ends_in_float32 = False
+        self._ends_in_float32, self._lock = False, threading.Lock()
+        self.cores = torch.get_num_threads() if self._device.type == "cpu" else 1
         if self._device.type != "mps":
             self._working.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.arrays = NUMPY if self._device.type == "cpu" else TorchArrays(self._device)
@@ -63,9 +66,10 @@ class TorchEngine(Engine):
     @torch.inference_mode()
     def restore(self, lr_13HW: np.ndarray, embedding_D: np.ndarray, precision: str) -> Array:
         embedding_1D = torch.from_numpy(embedding_D[None]).to(self._device)
-        if precision == "bfloat16" and not self._ends_in_float32:
-            _keep_last_float32(self._working, self._restore_any)
-            self._ends_in_float32 = True
+        with self._lock:
+            if precision == "bfloat16" and not self._ends_in_float32:
+                _keep_last_float32(self._working, self._restore_any)
+                self._ends_in_float32 = True
         with self._autocast(precision):
             sr = self._working.restore(self._tensor(lr_13HW), embedding_1D).float()
         return sr.numpy() if self._device.type == "cpu" else sr
@@ -76,6 +80,16 @@ class TorchEngine(Engine):
             embedding_D: Tensor = self._working.embed(self._tensor(lr_13HW))[0]
         found: np.ndarray = embedding_D.float().cpu().numpy()
         return found
+
+    @contextmanager
+    def one_core(self) -> Iterator[None]:
+        if self.cores > 1:
+            torch.set_num_threads(1)  # of this thread, and of threads that begin meanwhile
+        try:
+            yield
+        finally:
+            if self.cores > 1:
+                torch.set_num_threads(self.cores)
 
     def _restore_any(self, lr_13HW: Tensor) -> Tensor:
         """Restore as if the embedding were all zeros."""
