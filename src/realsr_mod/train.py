@@ -6,6 +6,8 @@
     python -m realsr_mod.train resume=runs/kdsr_student/2026-01-31_12-00-00
     python -m realsr_mod.train experiment=kdsr_student resume=auto
     python -m realsr_mod.train -m experiment=srresnet seed=0,1,2
+    python -m realsr_mod.train -m sweep=optuna experiment=srresnet \\
+        'method.optimizer.lr=tag(log,interval(1e-4,1e-2))'
 
 Every key of a run with its value, without running it:
 
@@ -31,8 +33,8 @@ def train(cfg: "DictConfig") -> float:
 
 
 def prepare(arguments: list[str]) -> list[str]:
-    """Turn `resume=...` into the overrides of the run that goes on; see `realsr_mod.training.resume`."""
-    if not any(argument.startswith("resume=") for argument in arguments):
+    """Give a run that goes on, or a search, its overrides and its folder; see `realsr_mod.training.resume`."""
+    if not any(argument.startswith(("resume=", "sweep=optuna")) for argument in arguments):
         return arguments
     from realsr_mod.training.resume import resumed_arguments
 

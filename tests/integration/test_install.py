@@ -31,7 +31,7 @@ def test_the_wheel_brings_its_configuration_and_works_anywhere(tmp_path):
     subprocess.run(build, check=True, timeout=120)
     (wheel,) = tmp_path.glob("realsr_mod-*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        assert "realsr_mod/py.typed" in archive.namelist()
+        assert {"realsr_mod/py.typed", "hydra_plugins/realsr_optuna.py"} <= set(archive.namelist())
         sizes = {item.filename: item.file_size for item in archive.infolist() if "/weights/zoo/" in item.filename}
     needed = {f"realsr_mod/weights/zoo/{name}/{file}" for name in zoo_names() for file in (WEIGHTS_NAME, CONFIG_NAME)}
     assert needed <= sizes.keys()

@@ -106,7 +106,7 @@ def lazy_files(imports: list[Import]) -> set[Path]:
         lazy -= eager
 
 
-SOURCE = imports_below(f"src/{OURS}")
+SOURCE = imports_below("src")  # the plugin for Hydra, too
 REQUIRED = names_of(PROJECT["dependencies"])
 OPTIONAL = {name for extra, requirements in EXTRAS.items() if extra != "dev" for name in names_of(requirements)}
 

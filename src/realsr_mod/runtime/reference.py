@@ -70,7 +70,7 @@ def groups(command: str) -> dict[str, Group]:
     for outer in [group for group in found.values() if group.name != EXPERIMENT]:
         for name in outer.choices:
             for inner in conf_file(f"{outer.folder}/{name}").defaults:
-                if inner.group:
+                if inner.group and not inner.is_override:
                     whole = f"{inner.group}@{outer.name}.{inner.package}"
                     found.setdefault(whole, Group(whole, inner.group, None, inner.sentence))
     return found

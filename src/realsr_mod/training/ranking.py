@@ -1,5 +1,6 @@
 """What a sweep shows when its jobs are done."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,15 @@ from rich.table import Table
 
 from realsr_mod.metrics.named import MetricName, metric_named
 from realsr_mod.runtime.files import read_json, write_json
-from realsr_mod.training.runs import FAILURE_NAME, RANKING_NAME, SWEEP_NAME, read_overrides, read_summary
+from realsr_mod.training.pruning import read_pruned
+from realsr_mod.training.runs import (
+    FAILURE_NAME,
+    PRUNED_NAME,
+    RANKING_NAME,
+    SWEEP_NAME,
+    read_overrides,
+    read_summary,
+)
 from realsr_mod.weights.locate import SUMMARY_NAME, skipping_damaged
 
 _SHOWN = {"psnr_y", "ssim_y", "bicubic_psnr_y"}
@@ -22,6 +31,14 @@ def _place(job: dict[str, Any], metric: MetricName) -> tuple[bool, float]:
         return True, -float(job.get("accuracy", 0))
     value = float(job[metric.name])
     return False, -value if metric.higher_is_better else value
+
+
+def _pruned(folder: Path, common: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What each trial that was ended early had of its own, and its mark."""
+    for run in sorted((path.parent for path in folder.glob(f"*/{PRUNED_NAME}")), key=lambda run: (len(run.name), run)):
+        with skipping_damaged(run):
+            if not (run / SUMMARY_NAME).is_file() and (mark := read_pruned(run)):
+                yield " ".join(item for item in read_overrides(run) if item not in common), mark
 
 
 class Ranking(Callback):
@@ -75,5 +92,7 @@ class Ranking(Callback):
             else:
                 table.add_row(f"{job['accuracy']:.3f}", own)
         Console().print(table)
+        for own, mark in _pruned(folder, common):
+            print(f"ended early, after step {mark['step']}: {own}")
         for overrides, error in failures.items():
             print(f"failed: {overrides}\n  {error}")

@@ -91,6 +91,16 @@ def log_end(loggers: Sequence[Logger], summary: Mapping[str, Any], run: Path) ->
             logger.experiment.log_artifacts(logger.run_id, str(model), "model")
 
 
+def log_pruned(loggers: Sequence[Logger], ended: Mapping[str, Any]) -> None:
+    """Mark the record of a trial that was ended early, which is no failure."""
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            logger.experiment.summary["pruned_after_step"] = ended["step"]
+            logger.experiment.finish()
+        elif isinstance(logger, MLFlowLogger):
+            logger.experiment.set_tag(logger.run_id, "pruned_after_step", ended["step"])
+
+
 def comparison(summary: Mapping[str, Any]) -> list[list[Any]]:
     """Bicubic's figures and the model's, a row each; nothing for what makes no images."""
     if "psnr_y" not in summary:

@@ -1,5 +1,6 @@
 """Going on with a run that was interrupted: `resume=RUN` and `resume=auto`."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,12 +22,15 @@ def resumed_arguments(arguments: Sequence[str]) -> list[str]:
 
     The run's own overrides come first, then what is given now, so `resume=RUN` alone is enough.
     `resume=auto` takes the newest unfinished run that was started with the same overrides; without one it starts anew.
-    For a sweep (`-m`) it takes the newest unfinished sweep of the same overrides: finished jobs are not done again.
+    For a sweep (`-m`) it takes the newest unfinished sweep of the same overrides: finished jobs are not done again. A
+    search (`sweep=optuna`) goes on by itself.
     The folder is held from here on, before Hydra writes into it.
     """
     wanted = [item.removeprefix("resume=") for item in arguments if item.startswith("resume=")]
     others = [item for item in arguments if not item.startswith("resume=")]
     flags = [item for item in others if not is_override(item)]  # Hydra wants them first
+    if is_search(arguments):
+        return [*others, *_search_dir(others)]
     if not wanted or wanted[-1] == "null":
         return list(arguments)
     if wanted[-1] != "auto":
@@ -50,6 +54,23 @@ def resumed_arguments(arguments: Sequence[str]) -> list[str]:
         return others
     hold(found)
     return [*flags, *settings, *_going_on(found, key)]
+
+
+def is_search(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for a search, whose folder is that of its command."""
+    return "sweep=optuna" in arguments and not {"-m", "--multirun"}.isdisjoint(arguments)
+
+
+def _search_dir(arguments: Sequence[str]) -> list[str]:
+    """The folder of a search, unless one is given: the same for the same command, so that several work on one study."""
+    if any(item.startswith("hydra.sweep.dir=") for item in arguments):
+        return []
+    given = dict(item.split("=", 1) for item in arguments if "=" in item)
+    about = sorted(item for item in arguments if not item.startswith(("-", "hydra.", "runs_dir=")))
+    name = given.get("name", given.get("experiment", "train")).rpartition("/")[2]
+    safe = "".join(letter for letter in name if letter.isalnum() or letter in "_-")[:40]
+    key = hashlib.sha256("\n".join(about).encode()).hexdigest()[:8]
+    return [f"hydra.sweep.dir={in_quotes(str(Path(given.get('runs_dir', 'runs')) / 'sweeps' / f'{safe}_{key}'))}"]
 
 
 def _key(override: str) -> str:

@@ -18,6 +18,7 @@ from realsr_mod.weights.locate import SUMMARY_NAME, skipping_damaged
 
 RECORD_NAME = "prerequisites.json"  # which runs a run builds on
 FAILURE_NAME = "failed.json"  # of a job in a sweep
+PRUNED_NAME = "pruned.json"  # of a trial of a search that was ended early
 SWEEP_NAME, RANKING_NAME = "sweep.json", "ranking.json"  # what a sweep was started with, and its end
 _LARGEST_RECORD_BYTES = 100_000
 _NUMBER = (int, float)

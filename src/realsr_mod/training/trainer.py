@@ -14,8 +14,6 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Timer
-from rich.console import Console
-from rich.table import Table
 from safetensors.torch import load_file
 
 import realsr_mod
@@ -34,9 +32,11 @@ from realsr_mod.training.checkpointing import CheckedCheckpointIO, ConfigInCheck
 from realsr_mod.training.known_range import measured_range
 from realsr_mod.training.loggers import SavedMetrics
 from realsr_mod.training.prerequisites import resolve_prerequisites, trains_others_first
-from realsr_mod.training.records import Speed, log_configuration, log_end
+from realsr_mod.training.pruning import Pruning, end_early
+from realsr_mod.training.records import Speed, log_configuration, log_end, log_pruned
 from realsr_mod.training.resume import FIXED_WHEN_RESUMED, checkpoint_to_resume, goes_on_by_folder
-from realsr_mod.training.runs import FAILURE_NAME, headline, ranked_figure, read_summary, remove_unused
+from realsr_mod.training.runs import FAILURE_NAME, PRUNED_NAME, headline, ranked_figure, read_summary, remove_unused
+from realsr_mod.training.showing import show, shown
 from realsr_mod.weights.locate import SUMMARY_NAME
 from realsr_mod.weights.release import read_config, save_model
 from realsr_mod.weights.state import load_state
@@ -82,8 +82,11 @@ def job_of_sweep(cfg: DictConfig, run: Path) -> float:
     """One job of several: a finished one is not done again, and a failure is written down."""
     if cfg.resume == "auto" and (run / SUMMARY_NAME).is_file():
         summary = read_summary(run)
-        print(f"{_shown(run)} has finished: {headline(summary)}", flush=True)
+        print(f"{shown(run)} has finished: {headline(summary)}", flush=True)
         return float(ranked_figure(summary, cfg.rank_by))
+    if cfg.resume == "auto" and (run / PRUNED_NAME).is_file():
+        print(f"{shown(run)} was ended early", flush=True)
+        return float("nan")
     (run / FAILURE_NAME).unlink(missing_ok=True)
     try:
         return train(cfg, run)
@@ -115,11 +118,17 @@ def train(cfg: DictConfig, run: Path) -> float:
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         raise ValueError(f"{checkpoint}: this training cannot go on from it ({reason}); begin a new run") from error
     except TrainingInterrupted as error:
-        options = " ".join([*given_options(), f"resume={_shown(run)}"])
+        options = " ".join([*given_options(), f"resume={shown(run)}"])
         by_folder = goes_on_by_folder(run)
         how = f"python -m realsr_mod.train {options}" if by_folder else "the same command and resume=auto"
         report = f"\n{error}\ngo on with: {how}"
         sys.exit(report if trainer.is_global_zero else 1)  # one of several processes says it
+    ended = next((callback.ended for callback in trainer.callbacks if isinstance(callback, Pruning)), None)
+    if ended is not None:
+        if trainer.is_global_zero:
+            log_pruned(trainer.loggers, ended)
+            end_early(run, ended, str(cfg.name))
+        return ranked_figure(ended, cfg.rank_by)
     other = choose_weights(cfg, module, trainer)
     metrics = trainer.validate(module, datamodule, verbose=False)[0]
     if trainer.is_global_zero:
@@ -256,49 +265,3 @@ def release(
         summary["other_model"] = str(beside.relative_to(run))
     write_json(run / SUMMARY_NAME, summary)
     return summary
-
-
-def show(summary: dict[str, Any], run: Path) -> None:
-    """Print the figures of a finished run as a small table, and where to find things."""
-    title = f"{summary['name']}: {summary['steps']} steps in {summary['seconds']:.0f} s"
-    console = Console()
-    if "psnr_y" in summary:
-        table = Table(title=title)
-        table.add_column("validation photos")
-        table.add_column("PSNR-Y (dB)", justify="right")
-        table.add_column("SSIM-Y", justify="right")
-        more = [metric for metric in METRICS.values() if metric.name in summary][2:]
-        for metric in more:
-            table.add_column(metric.title, justify="right")
-        rest = [metric.shown(summary[f"bicubic_{metric.name}"]) for metric in more]
-        table.add_row("bicubic", f"{summary['bicubic_psnr_y']:.2f}", f"{summary['bicubic_ssim_y']:.4f}", *rest)
-        rest = [metric.shown(summary[metric.name]) for metric in more]
-        table.add_row(summary["name"], f"{summary['psnr_y']:.2f}", f"{summary['ssim_y']:.4f}", *rest, style="bold")
-        console.print(table)
-        if "degradation_share" in summary:
-            console.print(f"degradation explains {summary['degradation_share']:.0%} of its representation's variance")
-        if summary["psnr_y"] < summary["bicubic_psnr_y"]:
-            console.print(
-                f"below bicubic upscaling: train on, with start_from={_shown(run)} and more trainer.max_steps "
-                "(GANs trade PSNR for texture: there, judge by the images)",
-                highlight=False, soft_wrap=True,
-            )  # fmt: skip
-    else:
-        console.print(f"{title}, {headline(summary)}", highlight=False)
-    console.print(f"model     {_shown(run / summary['model'])}", highlight=False, soft_wrap=True)
-    if summary.get("other_model"):
-        best = summary["best"]
-        said = (
-            f"best on validation, step {best['step']}: {best['figure']:.4g}"
-            if summary["released"] == "last"
-            else "last"
-        )
-        console.print(f"          {_shown(run / summary['other_model'])} ({said})", highlight=False, soft_wrap=True)
-    if (run / "images").is_dir():
-        console.print(f"images    {_shown(run / 'images' / 'latest.png')}", highlight=False, soft_wrap=True)
-    console.print(f"summary   {_shown(run / SUMMARY_NAME)}", highlight=False, soft_wrap=True)
-
-
-def _shown(path: Path) -> Path:
-    """A path as a person would write it: relative to the current folder where it lies inside."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

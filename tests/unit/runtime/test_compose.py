@@ -11,6 +11,7 @@ from realsr_mod.runtime.compose import TARGETS, compose, instantiate
 from realsr_mod.runtime.config import CONF_DIR
 from realsr_mod.runtime.hydra_command import run_command
 
+SWEEPERS = CONF_DIR / "hydra" / "sweeper"
 BICUBIC = "realsr_mod.degradations.classic.Bicubic"
 
 
@@ -34,10 +35,12 @@ def test_a_command_composes_and_goes_on_as_it_was(monkeypatch, tmp_path):
 
 def test_every_target_of_our_configurations_is_allowed():
     allowed = tuple(pattern.removesuffix("*") for pattern in TARGETS)
-    texts = [path.read_text() for path in CONF_DIR.rglob("*.yaml")]
-    targets = {target for text in texts for target in re.findall(r"_target_: *([\w.]+)", text)}
+    found = {path: re.findall(r"_target_: *([\w.]+)", path.read_text()) for path in CONF_DIR.rglob("*.yaml")}
+    targets = {target for path, named in found.items() if path.parent != SWEEPERS for target in named}
     assert len(targets) > 30
     assert not [target for target in targets if not target.startswith(allowed)]
+    of_sweepers = {target for path, named in found.items() if path.parent == SWEEPERS for target in named}
+    assert of_sweepers == {"hydra_plugins.realsr_optuna.OptunaSweeper"}, "Hydra makes them itself, of its plugins alone"
 
 
 @pytest.mark.parametrize("target", ["os.system", "realsr_mod.runtime.files.os.system", "shutil.rmtree"])
