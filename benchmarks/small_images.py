@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import openvino
 import skimage.data
 import torch
 
@@ -24,6 +23,7 @@ from realsr_mod.images.write import write_image
 from realsr_mod.inference.batch import run_jobs
 from realsr_mod.inference.engines.base import GraphEngine
 from realsr_mod.inference.engines.choose import engine_for
+from realsr_mod.inference.engines.openvino_import import openvino
 from realsr_mod.inference.outcome import Settings
 from realsr_mod.inference.plan import Job, plan
 from realsr_mod.inference.steady import Steady

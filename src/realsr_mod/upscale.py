@@ -12,7 +12,6 @@ from rich.markup import escape
 
 from realsr_mod.runtime.errors import user_errors
 from realsr_mod.runtime.options import ShardOption, TrustOption
-from realsr_mod.weights.listing import print_models
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` and a misspelt option need not wait for it
     from realsr_mod.inference.outcome import Outcome, Settings
@@ -93,6 +92,8 @@ def option(
 def list_models(wanted: bool) -> None:
     """Print the models that come along or can be fetched, and end the command, if that is wanted."""
     if wanted:
+        from realsr_mod.weights.listing import print_models
+
         print_models(Console())
         raise typer.Exit
 
@@ -165,11 +166,8 @@ def upscale(
     list_: ListOption = False,
 ) -> None:
     """Make photos larger and better with a trained model."""
-    from realsr_mod.inference.outcome import Settings
-    from realsr_mod.inference.plan import files_of, plan
-    from realsr_mod.inference.progress import run_with_progress
+    from realsr_mod.inference.plan import check_any, files_of, plan
     from realsr_mod.inference.shards import share
-    from realsr_mod.inference.steady import Steady
     from realsr_mod.inference.video_formats import FAST_MODEL, check_crf, check_installed, is_video
 
     handler = RichHandler(console=console, show_time=False, show_path=False)
@@ -182,6 +180,7 @@ def upscale(
         all_frames = frames is Frames.all
         check_crf(codec.value, crf)
         every_job = plan(given, output, compare, say, suffix, animated=all_frames)
+        check_any(every_job)
         jobs = share(every_job, shard)
         if any(is_video(job.source) for job in jobs):
             check_installed()
@@ -200,6 +199,10 @@ def upscale(
         upscaler.check(outscale, wanted, blur=blur, noise=noise)
         if workers is not None and cluster is None:
             raise ValueError(f"--workers {workers} are those of a cluster; give --cluster ray as well")
+    from realsr_mod.inference.outcome import Settings
+    from realsr_mod.inference.progress import run_with_progress
+    from realsr_mod.inference.steady import Steady
+
     settings = Settings(file_format.value, compare, overwrite, int(max_megapixels * 1e6), all_frames, codec.value, crf)
     identity = f"{shown} {identity_of(location)} {upscaler.engine.name} {upscaler.device} {precision.value}"
     steady = Steady(upscaler, outscale, {"blur": blur, "noise": noise}, wanted, identity)

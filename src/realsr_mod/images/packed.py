@@ -6,16 +6,19 @@ Legend: H height, W width, in pixels; C channels.
 import lzma
 import math
 import zlib
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tifffile
+
+if TYPE_CHECKING:  # takes a while to import, and few images are such
+    import tifffile
 
 PLAIN, LZMA, ZLIB = 1, 34925, (8, 32946)  # compressions that are undone here
 _LZMA_BYTES = 64_000_000  # of a decoder's memory
 _BAND = 1_000_000  # numbers that are unpacked at once
 
 
-def inflated(page: tifffile.TiffPage, data: bytes, expected: int) -> bytes:
+def inflated(page: "tifffile.TiffPage", data: bytes, expected: int) -> bytes:
     """A part of a TIFF, unpacked. Raises ValueError for more bytes than the header says, however many there are."""
     if page.compression == PLAIN:
         return data
@@ -28,7 +31,7 @@ def inflated(page: tifffile.TiffPage, data: bytes, expected: int) -> bytes:
     return unpacked
 
 
-def decode_packed(page: tifffile.TiffPage) -> np.ndarray:
+def decode_packed(page: "tifffile.TiffPage") -> np.ndarray:
     """(H, W, C), the numbers as stored. Raises ValueError where parts are missing."""
     height, width, channels, bits = page.imagelength, page.imagewidth, page.samplesperpixel, page.bitspersample
     if page.predictor != 1:

@@ -6,11 +6,10 @@ Legend: H height, W width, in pixels.
 import io
 import math
 from collections.abc import Callable
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 import cv2
 import numpy as np
-import tifffile
 from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
@@ -24,6 +23,9 @@ from realsr_mod.images.formats import (
     RGB,
 )
 from realsr_mod.images.packed import LZMA, PLAIN, ZLIB, decode_packed, inflated
+
+if TYPE_CHECKING:  # takes a while to import, and few images are such
+    import tifffile
 
 _UNSPECIFIED, _ASSOCIATED_ALPHA = 0, 1  # what an extra channel may be
 # How pixels stored under each EXIF orientation are brought upright.
@@ -74,6 +76,8 @@ def decode_tiff(content: bytes, check_size: Callable[[int, int], None] = lambda 
         UnsupportedTiffError: a kind that neither knows.
         Exception: nearly any, on a damaged file.
     """
+    import tifffile
+
     try:
         file = tifffile.TiffFile(io.BytesIO(content))
     except tifffile.TiffFileError as error:
@@ -117,7 +121,7 @@ def _by_opencv(content: bytes) -> np.ndarray:
         ) from error
 
 
-def _decode_by_tifffile(page: tifffile.TiffPage) -> np.ndarray:
+def _decode_by_tifffile(page: "tifffile.TiffPage") -> np.ndarray:
     """(H, W, C), as stored."""
     if page.axes not in ("YX", "YXS", "SYX"):
         raise UnsupportedTiffError(f"its axes are {page.axes}, expected one flat image; save it as such")
@@ -134,7 +138,7 @@ def _decode_by_tifffile(page: tifffile.TiffPage) -> np.ndarray:
     return np.atleast_3d(np.moveaxis(pixels, 0, 2) if page.axes == "SYX" else pixels)
 
 
-def _check_inflated_size(page: tifffile.TiffPage) -> None:
+def _check_inflated_size(page: "tifffile.TiffPage") -> None:
     """Refuse what would unpack to more than its header says: tifffile unpacks to the end, however large."""
     assert page.dtype is not None, "of 16 bits or more"
     expected = math.prod(page.chunks) * page.dtype.itemsize

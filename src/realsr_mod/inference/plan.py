@@ -107,6 +107,13 @@ def plan(
     return [Job(source, output / stem, name) for stem, (source, name, _) in zip(stems, found.values(), strict=True)]
 
 
+def check_any(jobs: Sequence[Job]) -> None:
+    """Raise a FileNotFoundError if there is not one of the files, at once: a model would be loaded for nothing."""
+    if jobs and not any(job.source.exists() for job in jobs):
+        names = ", ".join(str(job.source) for job in jobs[:3]) + (" …" if len(jobs) > 3 else "")
+        raise FileNotFoundError(f"{names}: no such file{'s' if len(jobs) > 1 else ''}; give the path of a photo")
+
+
 def _one_file(photos: Sequence[Path], output: Path, formats: Collection[str], animated: bool) -> Job:
     """The job whose result is a file of a name that was given."""
     suffix = output.suffix.lower()

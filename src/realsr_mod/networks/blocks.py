@@ -28,7 +28,8 @@ def init_scaled(modules: Iterable[nn.Module], scale: float = 0.1) -> None:
     """
     for module in modules:
         for layer in module.modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
+            # without memory there is nothing to fill, and torch would load its compiler to do it
+            if isinstance(layer, nn.Conv2d | nn.Linear) and not layer.weight.is_meta:
                 nn.init.kaiming_normal_(layer.weight)
                 layer.weight.data.mul_(scale)
                 if layer.bias is not None:

@@ -12,7 +12,7 @@ from realsr_mod.images.read import read_image
 from realsr_mod.inference.batch import run_jobs
 from realsr_mod.inference.compare import before_after
 from realsr_mod.inference.outcome import Settings
-from realsr_mod.inference.plan import plan
+from realsr_mod.inference.plan import check_any, plan
 
 
 @pytest.fixture
@@ -140,3 +140,14 @@ def test_a_comparison_is_labeled():
     for half in (strip[:, :480], strip[:, 488:]):
         assert (half < 128).any(), "letters"
     assert (strip[:, 480:488] > 200).all()
+
+
+def test_files_of_which_none_is_there_are_refused_at_once(tmp_path):
+    jobs = plan([tmp_path / f"{name}.png" for name in "abcd"], tmp_path / "out")
+    with pytest.raises(FileNotFoundError, match=r"a\.png, .*b\.png, .*c\.png …: no such files; give the path"):
+        check_any(jobs)
+    with pytest.raises(FileNotFoundError, match=r"d\.png: no such file; give the path"):
+        check_any(jobs[3:])
+    (tmp_path / "d.png").touch()
+    check_any(jobs)
+    check_any([])

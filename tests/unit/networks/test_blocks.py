@@ -5,7 +5,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from realsr_mod.networks.blocks import RGBMean
+from realsr_mod.networks.blocks import RGBMean, init_scaled
 
 
 class Centred(nn.Module):
@@ -36,3 +36,14 @@ def test_several_processes_share_the_mean_color_in_channels_last(tmp_path):
     finally:
         dist.destroy_process_group()
     torch.testing.assert_close(network.module.rgb_mean.mean_C11.flatten(), torch.tensor([0.5, 0.25, 0.0]))
+
+
+def test_a_scaled_start_fills_weights_and_leaves_alone_those_without_memory(monkeypatch):
+    layer = nn.Linear(50, 40)
+    init_scaled([layer], 0.1)
+    assert 0.8 < layer.weight.std() / (0.1 * (2 / 50) ** 0.5) < 1.2
+    assert not layer.bias.any()
+    with torch.device("meta"):
+        empty = nn.Linear(50, 40)
+    monkeypatch.setattr(nn.init, "kaiming_normal_", lambda weight: 1 / 0)
+    init_scaled([empty])

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
-from openvino import opset13
 
 from realsr_mod.inference.engines.base import GraphEngine, usable_cores, wanted_threads
+from realsr_mod.inference.engines.openvino_import import openvino, opset13
 from realsr_mod.runtime.files import atomic_write
 from realsr_mod.weights.graphs import Graphs, cache_folder
 
