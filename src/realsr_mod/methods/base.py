@@ -91,6 +91,11 @@ class TrainingModule(pl.LightningModule, ABC):
         """The parameters that the optimizer updates: the network's that require gradients."""
         return [p for p in self.network.parameters() if p.requires_grad]
 
+    @property
+    def trains_in_parts(self) -> bool:
+        """Whether some step leaves parameters that require gradients without any; several processes must know (DDP)."""
+        return False
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """What the optimizer gets: groups of `params`, each with an `lr_ratio` where its rate is not the common one."""
         return [{"params": list(self.trainable_parameters())}]

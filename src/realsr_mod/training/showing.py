@@ -11,8 +11,12 @@ from realsr_mod.training.runs import headline
 from realsr_mod.weights.locate import SUMMARY_NAME
 
 
-def show(summary: dict[str, Any], run: Path) -> None:
-    """Print the figures of a finished run as a small table, and where to find things."""
+def show(summary: dict[str, Any], run: Path, is_job_of_sweep: bool = False) -> None:
+    """Print the figures of a finished run as a small table, and where to find things.
+
+    What is still below bicubic upscaling is told to train on, but for the jobs of a sweep, which ranks them beside
+    bicubic in the end and may have been short on purpose.
+    """
     title = f"{summary['name']}: {summary['steps']} steps in {summary['seconds']:.0f} s"
     console = Console()
     if "psnr_y" in summary:
@@ -30,7 +34,7 @@ def show(summary: dict[str, Any], run: Path) -> None:
         console.print(table)
         if "degradation_share" in summary:
             console.print(f"degradation explains {summary['degradation_share']:.0%} of its representation's variance")
-        if summary["psnr_y"] < summary["bicubic_psnr_y"]:
+        if summary["psnr_y"] < summary["bicubic_psnr_y"] and not is_job_of_sweep:
             console.print(
                 f"below bicubic upscaling: train on, with start_from={shown(run)} and more trainer.max_steps "
                 "(GANs trade PSNR for texture: there, judge by the images)",

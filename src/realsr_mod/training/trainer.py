@@ -42,6 +42,7 @@ from realsr_mod.weights.release import read_config, save_model
 from realsr_mod.weights.state import load_state
 
 NOT_OF_A_CHECKPOINT = (LookupError, TypeError, AttributeError, RuntimeError)  # what its odd content leads to
+DDP_IN_PARTS = "ddp_find_unused_parameters_true"  # Lightning's word
 FIGURES = (*METRICS, *(f"bicubic_{name}" for name in METRICS), "accuracy")  # whichever the method measures
 SHARES = ("degradation_share", "teacher_degradation_share")
 
@@ -104,9 +105,9 @@ def train(cfg: DictConfig, run: Path) -> float:
     resolve_prerequisites(cfg, run, list(HydraConfig.get().overrides.task))
     adopt_network(cfg)
     pl.seed_everything(cfg.seed, verbose=False)
-    trainer = build_trainer(cfg, run)
     datamodule = instantiate(cfg.data)
     module = instantiate(cfg.method)
+    trainer = build_trainer(cfg, run, module.trains_in_parts)
     if trainer.is_global_zero:
         log_configuration(trainer.loggers, cfg)
     checkpoint = checkpoint_to_resume(cfg, run)
@@ -134,7 +135,7 @@ def train(cfg: DictConfig, run: Path) -> float:
     if trainer.is_global_zero:
         summary = release(cfg, run, module, trainer, metrics, other)
         log_end(trainer.loggers, summary, run)
-        show(summary, run)
+        show(summary, run, is_job_of_sweep=HydraConfig.get().mode == RunMode.MULTIRUN)
     return ranked_figure({name.removeprefix("val/"): value for name, value in metrics.items()}, cfg.rank_by)
 
 
@@ -170,8 +171,12 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # Hydra's folder is the logger's too
 
 
-def build_trainer(cfg: DictConfig, run: Path) -> pl.Trainer:
-    """The Lightning trainer, with its callbacks and logger, for the run folder `run`."""
+def build_trainer(cfg: DictConfig, run: Path, trains_in_parts: bool = False) -> pl.Trainer:
+    """The Lightning trainer, with its callbacks and logger, for the run folder `run`.
+
+    Where some steps train a part of the parameters alone, DDP must look for the others after each step, which takes
+    time, and warns on every process where there are none: it does so there alone.
+    """
     if cfg.trainer.accelerator == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
         raise ValueError(
             "trainer.accelerator=gpu, but torch sees no GPU; take trainer=cpu, or a torch made for your GPU"
@@ -181,8 +186,10 @@ def build_trainer(cfg: DictConfig, run: Path) -> pl.Trainer:
     if cfg.trainer.precision == "auto":
         cfg.trainer.precision = best_precision(cfg.trainer.accelerator)
     precision = LIGHTNING_PRECISIONS.get(cfg.trainer.precision, cfg.trainer.precision)  # Lightning's words will do too
+    strategy = cfg.trainer.get("strategy", "auto")
     trainer: pl.Trainer = instantiate(
         cfg.trainer,
+        strategy=DDP_IN_PARTS if strategy == "ddp" and trains_in_parts else strategy,
         precision=precision,
         val_check_interval=cfg.trainer.val_check_interval * cfg.trainer.accumulate_grad_batches,  # Lightning's: batches
         enable_progress_bar=sys.stdout.isatty(),

@@ -3,7 +3,8 @@
 import pytest
 
 from realsr_mod.runtime.compose import compose
-from realsr_mod.training.trainer import build_trainer, show
+from realsr_mod.training.showing import show
+from realsr_mod.training.trainer import build_trainer
 
 
 def test_validation_comes_after_as_many_steps_however_many_batches_a_step_has(tmp_path):
@@ -20,10 +21,22 @@ def test_validation_comes_after_as_many_steps_however_many_batches_a_step_has(tm
     assert trainer.val_check_interval == 200  # batches
 
 
-@pytest.mark.parametrize(("psnr_y", "said"), [(24.9, True), (25.1, False)])
-def test_a_model_below_bicubic_is_named_as_such(tmp_path, capsys, psnr_y, said):
+@pytest.mark.parametrize("strategy", ["ddp", "ddp_find_unused_parameters_true", "ddp_find_unused_parameters_false"])
+@pytest.mark.parametrize("in_parts", [True, False])
+def test_unused_parameters_are_looked_for_where_there_are_some_or_somebody_wants_it(tmp_path, strategy, in_parts):
+    cfg = compose("train", ["trainer=ddp_cpu", f"trainer.strategy={strategy}"])
+    cfg.callbacks, cfg.logger = {}, None
+    looked_for = build_trainer(cfg, tmp_path, in_parts).strategy._ddp_kwargs.get("find_unused_parameters", False)
+    assert looked_for == (in_parts if strategy == "ddp" else strategy.endswith("true"))
+
+
+@pytest.mark.parametrize(
+    ("psnr_y", "is_job_of_sweep", "said"), [(24.9, False, True), (24.9, True, False), (25.1, False, False)]
+)
+def test_a_model_below_bicubic_is_named_as_such(tmp_path, capsys, psnr_y, is_job_of_sweep, said):
     figures = {"psnr_y": psnr_y, "ssim_y": 0.7, "bicubic_psnr_y": 25.0, "bicubic_ssim_y": 0.69}
-    show({"name": "toy", "steps": 3, "seconds": 1.0, "model": "model/model.safetensors", **figures}, tmp_path)
+    summary = {"name": "toy", "steps": 3, "seconds": 1.0, "model": "model/model.safetensors", **figures}
+    show(summary, tmp_path, is_job_of_sweep)
     printed = capsys.readouterr().out
     assert f"{psnr_y:.2f}" in printed
     assert (f"start_from={tmp_path}" in printed) == said

@@ -113,6 +113,10 @@ class CRLSR(SRModule):
         parts = (self.network, self.details_remover, self.projection, self.extractor, self.decoder)
         return [p for part in parts for p in part.parameters() if p.requires_grad]
 
+    @property
+    def trains_in_parts(self) -> bool:
+        return not (self.weights["bidirectional"] and self.weights["reconstruction"])
+
     def forward_losses(self, batch: SRBatch) -> tuple[LossTerms, Tensor]:
         features_BCHW = self.network.remover(batch.lr)
         sr = self.network.restorer(features_BCHW).float()

@@ -130,6 +130,10 @@ class KDSRStudent(KDSRModule):
             )
         return teacher.requires_grad_(False)
 
+    @property
+    def trains_in_parts(self) -> bool:
+        return self.warmup_steps > 0
+
     def on_fit_start(self) -> None:
         super().on_fit_start()
         if self.teacher is not None:

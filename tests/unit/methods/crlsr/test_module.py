@@ -104,6 +104,13 @@ def test_terms_of_weight_zero_are_left_out(batch):
         assert left == {"pixel", name.removesuffix("_weight")}
 
 
+@pytest.mark.parametrize("off", [None, "bidirectional_weight", "conditional_weight", "reconstruction_weight"])
+def test_several_processes_look_for_parts_without_gradient_where_there_are_some(batch, off):
+    model = module(**({off: 0} if off else {}))
+    torch.stack(list(model.forward_losses(batch)[0].values())).sum().backward()
+    assert model.trains_in_parts == any(p.grad is None for p in model.trainable_parameters())
+
+
 @pytest.fixture
 def twice(batch):
     lr = torch.stack([batch.lr, batch.lr.flip(1)], 1).flatten(0, 1)

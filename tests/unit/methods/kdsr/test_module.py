@@ -116,12 +116,14 @@ def test_warmup_trains_the_encoder_alone(teacher):
     sum(terms.values()).backward()
     trained = {name.split(".")[0] for name, p in module.network.named_parameters() if p.grad is not None}
     assert trained == {"encoder"}
+    assert module.trains_in_parts
     assert set(module.forward_losses(make_batch(step=3))[0]) == {"distillation", "pixel"}
 
 
 def test_without_a_teacher_only_l1_is_left():
     module = KDSRStudent(KDSRNet(**SIZE), None, optimizer=ADAM)
     assert set(module.forward_losses(make_batch())[0]) == {"pixel"}
+    assert not module.trains_in_parts
     with pytest.raises(ValueError, match="warmup_steps=5"):
         KDSRStudent(KDSRNet(**SIZE), None, warmup_steps=5, optimizer=ADAM)
 
