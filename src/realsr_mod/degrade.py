@@ -76,7 +76,7 @@ def degrade(
     pattern goes on from the saved seed. Existing results are written anew, but no file beside a photo is replaced.
     """
     from realsr_mod.inference.plan import plan
-    from realsr_mod.inference.shards import share
+    from realsr_mod.runtime.shards import share
 
     with user_errors():
         jobs = plan(photos, output, say=say, formats=("png",))

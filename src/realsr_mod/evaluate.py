@@ -4,6 +4,8 @@
     python -m realsr_mod.evaluate model=kdsr-real-x4 data.root=[Set5,Set14]
     python -m realsr_mod.evaluate model=RUN data.root=my_pairs protocol=paired
     python -m realsr_mod.evaluate model=[RUN,bicubic] metrics=[psnr_y,niqe]
+    python -m realsr_mod.evaluate model=RUN data.root=photos shard=1/2 output=p/
+    python -m realsr_mod.evaluate join=p output=all.json
 
 Figures go to runs/evaluate/DATE_TIME/evaluation.json; their means are shown.
 Several models are compared: one table, with intervals by paired bootstrap, and

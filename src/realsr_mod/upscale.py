@@ -167,8 +167,8 @@ def upscale(
 ) -> None:
     """Make photos larger and better with a trained model."""
     from realsr_mod.inference.plan import check_any, files_of, plan
-    from realsr_mod.inference.shards import share
     from realsr_mod.inference.video_formats import FAST_MODEL, check_crf, check_installed, is_video
+    from realsr_mod.runtime.shards import share
 
     handler = RichHandler(console=console, show_time=False, show_path=False)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(message)s")

@@ -14,7 +14,7 @@ from torch import Tensor
 from realsr_mod.analysis.comparison import Difference
 from realsr_mod.analysis.models import Judged, Row
 from realsr_mod.data.protocols import Case
-from realsr_mod.metrics.named import NamedMeasure
+from realsr_mod.metrics.named import MetricName
 
 PAGE_NAME, IMAGES_FOLDER = "comparison.html", "comparison_images"
 _DATA = "/* DATA */ null"  # in the template
@@ -56,7 +56,7 @@ class ComparisonPage:
     def write(
         self,
         models: Sequence[Judged],
-        measures: Sequence[NamedMeasure],
+        measures: Sequence[MetricName],
         summaries: Mapping[str, Sequence[Row]],
         differences: Mapping[str, Sequence[Difference]],
     ) -> Path:

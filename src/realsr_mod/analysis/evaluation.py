@@ -1,5 +1,6 @@
 """Measuring models beside bicubic, on folders of photos under the degradations of a protocol."""
 
+import math
 import os
 import time
 from collections import defaultdict
@@ -15,10 +16,11 @@ from torch import Tensor
 
 from realsr_mod.analysis.comparison import Difference, paired_differences
 from realsr_mod.analysis.comparison_page import ComparisonPage
+from realsr_mod.analysis.evaluation_shares import Measured, joined, write_share
 from realsr_mod.analysis.evaluation_table import show_comparison, show_one
 from realsr_mod.analysis.models import BICUBIC, Judged, Row, named_models
 from realsr_mod.data.checks import list_some
-from realsr_mod.data.protocols import Case, OnBad
+from realsr_mod.data.protocols import Case
 from realsr_mod.degradations.resize import resize
 from realsr_mod.images.find import image_folder
 from realsr_mod.metrics.named import NamedMeasure, named_measures
@@ -26,15 +28,24 @@ from realsr_mod.networks.base import SRNetwork
 from realsr_mod.runtime.compose import instantiate
 from realsr_mod.runtime.devices import best_precision, describe, pick_device, pick_dtype
 from realsr_mod.runtime.files import write_json
+from realsr_mod.runtime.shards import parse_shard, shard_of
 from realsr_mod.weights.locate import locate
 from realsr_mod.weights.release import load_restorer, read_config
 
 
 def evaluate(cfg: DictConfig) -> float:
-    """Measure every model of `cfg.model` on every folder of `cfg.data.root`.
+    """Measure every model of `cfg.model` on every folder of `cfg.data.root`, or put together what shares of it gave.
 
-    Returns the first model's mean of the first metric over all cases, for sweeps.
+    Returns the first model's mean of the first metric over all cases (of a share: nan), for sweeps.
     """
+    if cfg.page is True and (cfg.shard is not None or cfg.join is not None):
+        raise ValueError("page=true shows images that one job has measured; leave it out with shard= and join=")
+    if cfg.shard is not None:
+        parse_shard(str(cfg.shard), "shard=")
+        if cfg.join is not None:
+            raise ValueError("shard= measures one share, join= puts all of them together; give one of the two")
+    if cfg.join is not None:
+        return report(joined(cfg.join), output_file(cfg), None)
     device = pick_device(cfg.device)
     precision = best_precision(device.type) if cfg.precision == "auto" else cfg.precision
     dtype = pick_dtype(precision, device)
@@ -43,21 +54,36 @@ def evaluate(cfg: DictConfig) -> float:
         raise ValueError("metrics=[] measures nothing; give some, for example metrics=[psnr_y,niqe]")
     models = load_models(cfg, device)
     output = output_file(cfg)
-    several = len(models) > 1
-    page = ComparisonPage(output.parent, cfg.page_images) if (several if cfg.page == "auto" else cfg.page) else None
-    skipped = measure_all(cfg, models, measures, device, dtype, page)
-    around = circumstances(cfg, precision, device) | ({"skipped": skipped} if skipped else {})
+    wants_page = len(models) > 1 and cfg.shard is None if cfg.page == "auto" else cfg.page
+    page = ComparisonPage(output.parent, cfg.page_images) if wants_page else None
+    around = circumstances(cfg, precision, device)
+    measured = Measured(models, [identity(model) for model in models], measures, around)
+    measure_all(cfg, measured, measures, device, dtype, page)
+    if cfg.shard is None:
+        return report(measured, output, page)
+    write_share(measured, cfg.shard, output)
+    print(f"share {cfg.shard}: {len(measured.places)} of {sum(measured.sets.values())} cases, written to {output}")
+    return math.nan
+
+
+def report(measured: Measured, output: Path, page: ComparisonPage | None) -> float:
+    """Show the means and write them down, image by image as well. Returns the first model's of the first metric."""
+    models, measures, skipped = measured.models, measured.measures, measured.skipped
+    if not models[0].rows:
+        raise ValueError(next(iter(skipped.values()), "there is nothing to measure in these folders"))
+    around = measured.circumstances | ({"skipped": dict(sorted(skipped.items()))} if skipped else {})
     names = [measure.name for measure in measures]
     summaries = {model.name: summarize(model.rows, names) for model in models}
     contents = [
-        {**identity(model), **around, "summary": summaries[model.name], "images": model.rows} for model in models
+        {**which, **around, "summary": summaries[model.name], "images": model.rows}
+        for model, which in zip(models, measured.identities, strict=True)
     ]
     differences = {model.name: paired_differences(model.rows, models[0].rows, names) for model in models[1:]}
-    if several:
+    if len(models) > 1:
         show_comparison(models, measures, summaries, differences)
         write_json(output, {**around, "models": contents, "differences": as_rows(models[0].name, differences)})
     else:
-        show_one(models[0], measures, summaries[models[0].name], cfg.scale)
+        show_one(models[0], measures, summaries[models[0].name], around["scale"])
         write_json(output, contents[0])
     if skipped:
         print(f"{len(skipped)} images are left out of these figures:{list_some(skipped.values())}")
@@ -85,21 +111,26 @@ def load_models(cfg: DictConfig, device: torch.device) -> list[Judged]:
 
 def measure_all(
     cfg: DictConfig,
-    models: Sequence[Judged],
+    measured: Measured,
     measures: Sequence[NamedMeasure],
     device: torch.device,
     dtype: torch.dtype,
     page: ComparisonPage | None,
-) -> dict[str, str]:
+) -> None:
     """Fill in the rows of every model, case by case, and draw the page's images on the way.
 
-    A bad image is left out; returned are the reasons by path. Raises ValueError if no image is left.
+    A bad image is left out, and the reason kept by its path.
     """
+    models, skipped = measured.models, measured.skipped
     protocol = instantiate(cfg.protocol)
     roots = list(cfg.data.root) if OmegaConf.is_list(cfg.data.root) else [cfg.data.root]
-    total = sum(protocol.count(root) for root in roots)
-    skipped: dict[str, str] = {}
-    cases = all_cases(protocol, roots, int(cfg.data.max_megapixels * 1e6), skipped.setdefault)
+    measured.sets = {name: protocol.count(root) for name, root in zip(set_names(roots), roots, strict=True)}
+    total = sum(measured.sets.values())
+    reading: dict[str, Any] = {"max_pixels": int(cfg.data.max_megapixels * 1e6), "on_bad": skipped.setdefault}
+    if cfg.shard is not None:
+        index, count = parse_shard(str(cfg.shard), "shard=")
+        reading["wanted"] = lambda path: shard_of(Path(path), count) == index
+    cases = all_cases(protocol, roots, reading)
     for number, (name, root, case) in enumerate(cases):
         shown = page is not None and page.shows(number, total)
         done = [len(model.rows) for model in models]
@@ -110,24 +141,26 @@ def measure_all(
             for model, length in zip(models, done, strict=True):
                 del model.rows[length:]
             continue
+        measured.places.append(case.place)
         if page is not None and shown:
             page.add(name, case, images, {model.name: model.rows[-1] for model in models})
-    if not models[0].rows:
-        raise ValueError(next(iter(skipped.values()), "there is nothing to measure in these folders"))
-    return skipped
 
 
-def all_cases(protocol: Any, roots: Sequence[str], max_pixels: int, on_bad: OnBad) -> Iterator[tuple[str, str, Case]]:
-    """The cases of every folder under its name, with a bar for each folder."""
+def all_cases(protocol: Any, roots: Sequence[str], reading: Mapping[str, Any]) -> Iterator[tuple[str, str, Case]]:
+    """The cases of every folder under its name, with a bar for each folder; of how many, a share does not know."""
     for name, root in zip(set_names(roots), roots, strict=True):
-        for case in track(protocol.cases(root, max_pixels, on_bad), description=name, total=protocol.count(root)):
+        total = None if "wanted" in reading else protocol.count(root)
+        for case in track(protocol.cases(root, **reading), description=name, total=total):
             yield name, root, case
 
 
 def output_file(cfg: DictConfig) -> Path:
-    """Where the figures go: `cfg.output`, a file or a folder that is there, or Hydra's folder. Ready to be written."""
+    """Where the figures go: `cfg.output`, a file or a folder, or Hydra's folder. Ready to be written."""
     output = Path(cfg.output or HydraConfig.get().runtime.output_dir).expanduser()
-    output = output / "evaluation.json" if output.is_dir() else output
+    if str(cfg.output).endswith("/"):
+        output.mkdir(parents=True, exist_ok=True)
+    name = f"evaluation_{cfg.shard}.json".replace("/", "_of_") if cfg.get("shard") else "evaluation.json"
+    output = output / name if output.is_dir() else output
     output.parent.mkdir(parents=True, exist_ok=True)
     return output
 

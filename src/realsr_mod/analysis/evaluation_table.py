@@ -9,7 +9,7 @@ from rich.table import Table
 
 from realsr_mod.analysis.comparison import Difference
 from realsr_mod.analysis.models import Judged
-from realsr_mod.metrics.named import NamedMeasure
+from realsr_mod.metrics.named import MetricName
 
 Summary = Sequence[Mapping[str, Any]]
 
@@ -25,9 +25,9 @@ def _shown_rows(summary: Summary) -> list[Mapping[str, Any]]:
     return [row for row in summary if row["set"] != "all" or len(sets) > 1]
 
 
-def show_one(model: Judged, measures: Sequence[NamedMeasure], summary: Summary, scale: int) -> None:
+def show_one(model: Judged, measures: Sequence[MetricName], summary: Summary, scale: int) -> None:
     """Print the means as one table, bicubic beside the model."""
-    truth = " (a teacher: reads the truth as well)" if model.network is not None and model.network.sees_hr else ""
+    truth = " (a teacher: reads the truth as well)" if model.sees_hr else ""
     title = f"{model.given}: x{scale}, {model.parameters / 1e6:.2f} M parameters{truth}"
     table = _table(title, f"{_directions(measures)}; ms per image")
     for column in ("set", "condition"):
@@ -47,7 +47,7 @@ def show_one(model: Judged, measures: Sequence[NamedMeasure], summary: Summary, 
     Console().print(table)
 
 
-def _directions(measures: Sequence[NamedMeasure]) -> str:
+def _directions(measures: Sequence[MetricName]) -> str:
     """Which way is better, for metrics that not everybody knows."""
     lower = [measure.title for measure in measures if not measure.higher_is_better]
     return "PSNR-Y and gain in dB" + (f"; {', '.join(lower)}: lower is better" if lower else "")
@@ -55,7 +55,7 @@ def _directions(measures: Sequence[NamedMeasure]) -> str:
 
 def show_comparison(
     models: Sequence[Judged],
-    measures: Sequence[NamedMeasure],
+    measures: Sequence[MetricName],
     summaries: Mapping[str, Summary],
     differences: Mapping[str, Sequence[Difference]],
 ) -> None:
@@ -82,7 +82,7 @@ def show_comparison(
     Console().print(table)
 
 
-def _interval(difference: Difference, measure: NamedMeasure) -> str:
+def _interval(difference: Difference, measure: MetricName) -> str:
     if difference.low is None or difference.high is None:
         return f"[{difference.mean:+.{measure.decimals}f}]".replace("[", r"\[")
     low, high = (f"{value:+.{measure.decimals}f}" for value in (difference.low, difference.high))

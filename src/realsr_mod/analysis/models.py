@@ -18,16 +18,22 @@ Row = dict[str, Any]  # the figures of one image under one condition
 
 @dataclass
 class Judged:
-    """A model that is measured: what it is called, what was given, its network (None: bicubic), and its figures."""
+    """A model that is measured: what it is called, what was given, its network (None: bicubic), and its figures.
+
+    How many parameters it has and whether it sees the truth is the network's, or given where other machines have it.
+    """
 
     name: str
     given: str
     network: SRNetwork | None
     rows: list[Row] = field(default_factory=list)
+    parameters: int = 0
+    sees_hr: bool = False
 
-    @property
-    def parameters(self) -> int:
-        return 0 if self.network is None else sum(p.numel() for p in self.network.parameters())
+    def __post_init__(self) -> None:
+        if self.network is not None:
+            self.parameters = sum(p.numel() for p in self.network.parameters())
+            self.sees_hr = self.network.sees_hr
 
 
 def named_models(model: Any) -> dict[str, str]:

@@ -24,20 +24,34 @@ from realsr_mod.runtime.rng import image_generator
 
 @dataclass
 class Case:
-    """One image to restore: what it is called, under which condition, and its truth."""
+    """One image to restore: its name, under which condition, its truth, and its place among those of its folder."""
 
     condition: str
     name: str
     lr: Tensor
     hr: Tensor
+    place: int = 0
 
 
+Wanted = Callable[[str], bool]  # is told an image's path inside its folder and says whether to look at it at all
 OnBad = Callable[[str, str], object]  # is told an image's path and why it is left out
 
 
 def raise_it(path: str, reason: str) -> None:
     """What is done about a bad image unless the caller wants otherwise."""
     raise ValueError(reason)
+
+
+def every_image(path: str) -> bool:
+    """What is wanted unless the caller wants less."""
+    return True
+
+
+def _wanted_images(root: str | Path, wanted: Wanted) -> Iterator[tuple[int, Path, str]]:
+    """The wanted images of a folder: the place of each among all of them, the file, and its path inside the folder."""
+    for place, path in enumerate(find_images(root)):
+        if wanted(inside := path.relative_to(image_folder(root)).as_posix()):
+            yield place, path, inside
 
 
 def _read(path: Path, multiple: int, max_pixels: int, on_bad: OnBad) -> Tensor | None:
@@ -87,15 +101,17 @@ class FixedClassic:
         self.kernel_size = kernel_size
         self.conditions = [(Blur(**blur), noise) for blur in blurs for noise in noise_sigmas_255]
 
-    def cases(self, root: str | Path, max_pixels: int = MAX_PIXELS, on_bad: OnBad = raise_it) -> Iterator[Case]:
-        """The cases of the images under the folder `root`, image by image."""
-        for index, path in enumerate(find_images(root)):
+    def cases(
+        self, root: str | Path, max_pixels: int = MAX_PIXELS, on_bad: OnBad = raise_it, wanted: Wanted = every_image
+    ) -> Iterator[Case]:
+        """The cases of the wanted images under the folder `root`, image by image."""
+        for place, path, _ in _wanted_images(root, wanted):
             hr = _read(path, self.scale, max_pixels, on_bad)
             if hr is None:
                 continue
             for blur, noise in self.conditions:
                 name = str(blur) + (f", noise {noise:g}" if noise else "")
-                yield Case(name, path.name, self.degrade(hr, blur, noise, index), hr)
+                yield Case(name, path.name, self.degrade(hr, blur, noise, place), hr, place)
 
     def count(self, root: str | Path) -> int:
         """How many cases there are."""
@@ -154,17 +170,18 @@ class Seeded:
     def __init__(self, scale: int, degradation: Degradation, seeds: Sequence[int] = (0,)) -> None:
         self.scale, self.degradation, self.seeds = scale, degradation, list(seeds)
 
-    def cases(self, root: str | Path, max_pixels: int = MAX_PIXELS, on_bad: OnBad = raise_it) -> Iterator[Case]:
-        """The cases of the images under the folder `root`, image by image."""
-        for path in find_images(root):
+    def cases(
+        self, root: str | Path, max_pixels: int = MAX_PIXELS, on_bad: OnBad = raise_it, wanted: Wanted = every_image
+    ) -> Iterator[Case]:
+        """The cases of the wanted images under the folder `root`, image by image."""
+        for place, path, name in _wanted_images(root, wanted):
             image = _read(path, self.scale, max_pixels, on_bad)
             if image is None:
                 continue
             hr = self.degradation.target(image)
-            name = path.relative_to(image_folder(root)).as_posix()
             for seed in self.seeds:
                 params = self.degradation.sample(shape_of(image), image_generator(seed, name))
-                yield Case(f"seed {seed}", name, self.degradation(image, params), hr)
+                yield Case(f"seed {seed}", name, self.degradation(image, params), hr, place)
 
     def count(self, root: str | Path) -> int:
         """How many cases there are."""
@@ -177,9 +194,13 @@ class Paired:
     def __init__(self, scale: int) -> None:
         self.scale = scale
 
-    def cases(self, root: str | Path, max_pixels: int = MAX_PIXELS, on_bad: OnBad = raise_it) -> Iterator[Case]:
-        """The pairs under `root`, sorted by name."""
-        for pair in find_pairs(image_folder(root) / "HR", image_folder(root) / "LR"):
+    def cases(
+        self, root: str | Path, max_pixels: int = MAX_PIXELS, on_bad: OnBad = raise_it, wanted: Wanted = every_image
+    ) -> Iterator[Case]:
+        """The wanted pairs under `root`, sorted by name."""
+        for place, pair in enumerate(find_pairs(image_folder(root) / "HR", image_folder(root) / "LR")):
+            if not wanted(pair.name):
+                continue
             lr, hr = _read(pair.lr, 1, max_pixels, on_bad), _read(pair.hr, 1, max_pixels, on_bad)
             if lr is None or hr is None:
                 continue
@@ -191,7 +212,7 @@ class Paired:
                     f"{expected[0]}x{expected[1]}. Check the model's scale, or that both folders hold the same images",
                 )
                 continue
-            yield Case("pairs", pair.name, lr, hr)
+            yield Case("pairs", pair.name, lr, hr, place)
 
     def count(self, root: str | Path) -> int:
         """How many pairs there are."""
@@ -216,12 +237,16 @@ class RealPairs(Paired):
             raise ValueError(f"this set is ×4, the model is ×{scale}; take a model of ×4, or protocol=paired")
         self.lr_side_px, self.published_count = lr_side_px, published_count
 
-    def cases(self, root: str | Path, max_pixels: int = MAX_PIXELS, on_bad: OnBad = raise_it) -> Iterator[Case]:
-        """The pairs under `root`, sorted by name. Raises ValueError for images that are no such crops."""
+    def cases(
+        self, root: str | Path, max_pixels: int = MAX_PIXELS, on_bad: OnBad = raise_it, wanted: Wanted = every_image
+    ) -> Iterator[Case]:
+        """The wanted pairs under `root`, sorted by name. Raises ValueError for images that are no such crops."""
         pairs = find_pairs(*self._folders(root), ending=_ENDING)
         whole = len(pairs) == self.published_count
         condition = "real pairs" if whole else f"{len(pairs)} of {self.published_count}"
-        for pair in pairs:
+        for place, pair in enumerate(pairs):
+            if not wanted(pair.name):
+                continue
             lr, hr = _read(pair.lr, 1, max_pixels, on_bad), _read(pair.hr, 1, max_pixels, on_bad)
             if lr is None or hr is None:
                 continue
@@ -233,7 +258,7 @@ class RealPairs(Paired):
                     f"crops are {side}x{side} and {4 * side}x{4 * side}. For whole photos take protocol=paired",
                 )
                 continue
-            yield Case(condition, pair.name, lr, hr)
+            yield Case(condition, pair.name, lr, hr, place)
 
     def count(self, root: str | Path) -> int:
         """How many pairs there are."""

@@ -1,6 +1,7 @@
-"""What evaluate measures of one model and of several, what it calls its sets, and where it writes."""
+"""What evaluate measures of one model and of several, in one or in shares, what it calls its sets, where it writes."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -38,7 +39,8 @@ def setting(tmp_path, monkeypatch):
                 "evaluate", ["data.root=photos", "protocol=bicubic", "output=out.json", "precision=float32", *overrides]
             )
         )
-        return json.loads((tmp_path / "out.json").read_text())
+        written = tmp_path / "out.json"
+        return json.loads(written.read_text()) if written.exists() else None
 
     return run
 
@@ -119,3 +121,62 @@ def test_nothing_but_bad_images_is_an_error_that_names_the_first(setting, tmp_pa
     with_bad_images(tmp_path / "photos")
     with pytest.raises(ValueError, match=r"bad.png: not a PNG"):
         setting("model=bicubic", "scale=2")
+
+
+@pytest.fixture
+def shares(setting, tmp_path):
+    """Two folders, one of which holds a name twice and a bad image, and a function that measures shares of them."""
+    shutil.copytree(tmp_path / "photos", tmp_path / "more" / "inside")
+    for name in "ad":
+        shutil.copy(tmp_path / "photos" / "b.png", tmp_path / "more" / f"{name}.png")
+    with_bad_images(tmp_path / "photos")
+
+    def run(*overrides):
+        noisy = ["protocol=iso", "protocol.blurs=[{sigma_px: 1.2}]", "protocol.noise_sigmas_255=[0,9]"]
+        given = ["model=[first,second]", "data.root=[photos,more]", "metrics=[psnr_y]", "page=false"]
+        return setting(*noisy, *given, *overrides)
+
+    return run
+
+
+def without_times(content):
+    """What was measured, but for seconds."""
+    if isinstance(content, dict):
+        return {key: without_times(value) for key, value in content.items() if key != "seconds"}
+    return [without_times(value) for value in content] if isinstance(content, list) else content
+
+
+def test_shares_together_have_the_bits_of_the_whole(shares, capsys):
+    whole = without_times(shares())
+    for index in range(1, 6):
+        shares(f"shard={index}/5", "output=parts/")
+    assert capsys.readouterr().out.count(" of 22 cases, written to parts/evaluation_") == 5
+    joined = without_times(shares("join=parts"))
+    assert json.dumps(joined) == json.dumps(whole)  # in the same order, too
+    assert len(joined["models"][1]["images"]) == 16
+    assert len(joined["skipped"]) == 3
+
+
+def test_shares_that_do_not_make_a_whole_are_refused(shares, tmp_path):
+    for index in (1, 2):
+        shares(f"shard={index}/3", "output=parts/")
+    with pytest.raises(ValueError, match=r"1 of 3 shares are missing; measure them:\n  shard=3/3"):
+        shares("join=parts")
+    shares("shard=3/3", "output=parts/", "metrics=[ssim_y]")
+    with pytest.raises(ValueError, match=r"3_of_3.json is of another measurement .* metrics is \['ssim_y'\]"):
+        shares("join=parts")
+    shares("shard=3/3", "output=parts/")
+    shutil.copy(tmp_path / "parts" / "evaluation_3_of_3.json", tmp_path / "parts" / "copy.json")
+    with pytest.raises(ValueError, match=r"share 3/3 is there twice: .*copy.json, .*evaluation_3_of_3.json"):
+        shares("join=parts")
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"other.json is no share of an evaluation"):
+        shares("join=[other.json]")
+    with pytest.raises(FileNotFoundError, match="no share lies there"):
+        shares("join=photos")
+    with pytest.raises(ValueError, match=r"shard=4/3 must be I/N"):
+        shares("shard=4/3")
+    with pytest.raises(ValueError, match="give one of the two"):
+        shares("shard=1/3", "join=parts")
+    with pytest.raises(ValueError, match="page=true shows images that one job has measured"):
+        shares("shard=1/3", "page=true")

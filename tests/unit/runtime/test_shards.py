@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from realsr_mod.inference.plan import Job
-from realsr_mod.inference.shards import parse_shard, shard_of, share
+from realsr_mod.runtime.shards import parse_shard, shard_of, share
 
 
 def jobs(root, count=300):
@@ -35,3 +35,5 @@ def test_a_share_depends_on_the_name_alone():
 def test_what_is_no_share_is_refused_with_the_rule(text):
     with pytest.raises(ValueError, match=r"must be I/N with I from 1 to N"):
         parse_shard(text)
+    with pytest.raises(ValueError, match=r"^shard=.* must be I/N .* shard=\$SLURM_ARRAY_TASK_ID/16$"):
+        parse_shard(text, "shard=")
