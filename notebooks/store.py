@@ -27,6 +27,7 @@ from PIL import Image
 
 HERE = Path(__file__).resolve().parent
 JPEG_QUALITY = 85
+WIDGET = "application/vnd.jupyter.widget-view+json"
 ROUNDING = 1e-3  # by which numbers may differ that no training stands behind
 MOST_DIFFERENCE = 2 / 255  # of a picture in a cell without tolerance, on average: fonts are drawn a little differently
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
@@ -56,7 +57,7 @@ def executed(path: Path) -> Cell:
         said = [output.text for output in cell.outputs if output.get("name") == "stderr"]
         if said:
             raise RuntimeError(f"{path.name} {cell.id} warns: {' '.join(said)[:500]}")
-        cell.outputs = [smaller(output) for output in joined(cell.outputs)]
+        cell.outputs = [smaller(output) for output in joined(cell.outputs) if not is_bar(output)]
     return notebook
 
 
@@ -73,6 +74,12 @@ def joined(outputs: list[Cell]) -> list[Cell]:
         else:
             kept.append(output)
     return kept
+
+
+def is_bar(output: Cell) -> bool:
+    """Whether the output is what remains of a progress bar: nothing to be seen."""
+    data = output.get("data")
+    return data is not None and (WIDGET in data or (not data.get("text/plain", "").strip() and "image/png" not in data))
 
 
 def smaller(output: Cell) -> Cell:
