@@ -31,7 +31,15 @@ from realsr_mod.weights.locate import SUMMARY_NAME
 
 FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "seconds", "megapixels")
 METHOD = re.compile(r"realsr_mod\.methods\.\w+\.module\.\w+")
-NOT_REPEATED = ("data.root=", "runs_dir=", "resume=", "hydra.", "hydra/")  # where things lay on one machine
+NOT_REPEATED = (
+    "data.root=",
+    "data.hr_root=",
+    "data.lr_root=",
+    "runs_dir=",
+    "resume=",
+    "hydra.",
+    "hydra/",
+)  # where things lay on one machine
 
 console = Console(soft_wrap=True)
 app = typer.Typer(add_completion=False, help="Fetch models by name; make a network of the zoo out of a run.")
@@ -66,6 +74,9 @@ def add(
     trained_on: Annotated[str, typer.Option(help="Which photos, and how many.")],
     weak_at: Annotated[str, typer.Option(help="Where it fails, and where bicubic is better.")],
     license: Annotated[str, typer.Option(help="What may be done with it, given what it was trained on.")],
+    degradation: Annotated[
+        str | None, typer.Option(help="How the pairs of a training on pairs came about, for the card's images.")
+    ] = None,
     fidelity: Annotated[
         str | None, typer.Option(help="Of a network of texture: the zoo's one that it was trained from, for a slider.")
     ] = None,
@@ -73,13 +84,15 @@ def add(
     """Copy a run's network into the zoo in half precision. Figures of an older one of that name are dropped."""
     import torch
 
+    from realsr_mod.degradations.stored import read_degradation
     from realsr_mod.weights.card import shown_degradation
     from realsr_mod.weights.release import load_restorer, read_config, save_model
 
     network, config = load_restorer(run), read_config(run)
-    if config.get("degradation") is None:
-        raise ValueError(f"{run}: trained on real pairs; the card needs a degradation to draw its images under")
-    shown_degradation(config["degradation"], run)
+    trained = config.get("degradation") or (degradation and read_degradation(degradation, network.scale))
+    if trained is None:
+        raise ValueError(f"{run}: trained on pairs; say what the card's images are degraded by, --degradation NAME")
+    shown_degradation(trained, run)
     if not METHOD.fullmatch(config.get("method", "")):
         raise ValueError(
             f"{run}: its method is {config.get('method')!r:.80}, expected realsr_mod.methods.NAME.module.CLASS"
@@ -100,7 +113,7 @@ def add(
         "stages": stages(run),
         "measured": [],
     } | ({"fidelity": fidelity} if fidelity else {})
-    info = {"name": name, "method": config["method"], "degradation": config["degradation"], "zoo": zoo}
+    info = {"name": name, "method": config["method"], "degradation": trained, "zoo": zoo}
     save_model(halved, catalog.ZOO_DIR / name, config["network"], info)
     write_card(name)
 
@@ -180,10 +193,13 @@ def measured_rows(path: Path, sha256: str) -> list[dict[str, Any]]:
 
 
 def command(run: Path) -> str:
-    """The command that trains such a network from a folder of photos."""
+    """The command that trains such a network from a folder of photos, or from pairs."""
     found_again = tuple(f"{key}=" for key in _complete_summary(run)["prerequisites"])
-    overrides = [item for item in read_overrides(run) if not item.startswith(NOT_REPEATED + found_again)]
-    return " ".join(["python -m realsr_mod.train", *overrides, "data.root=PHOTOS"])
+    given = read_overrides(run)
+    overrides = [item for item in given if not item.startswith(NOT_REPEATED + found_again)]
+    is_paired = any(item.startswith("data.hr_root=") for item in given)
+    photos = ["data.hr_root=HR", "data.lr_root=LR"] if is_paired else ["data.root=PHOTOS"]
+    return " ".join(["python -m realsr_mod.train", *overrides, *photos])
 
 
 def stages(run: Path, later: frozenset[Path] = frozenset()) -> list[dict[str, Any]]:

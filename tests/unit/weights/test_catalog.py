@@ -97,6 +97,18 @@ def test_weights_beyond_half_precision_are_refused(tmp_path, monkeypatch):
     assert catalog.zoo_names() == []
 
 
+def test_of_a_training_on_pairs_one_says_how_they_came_about(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalog, "ZOO_DIR", tmp_path / "zoo")
+    network = finished_run(tmp_path / "run", "x", overrides=["data=paired", "data.hr_root=a", "data.lr_root=b"])
+    config = read_config(tmp_path / "run")
+    save_model(network, tmp_path / "run" / "model", config.pop("network"), config | {"degradation": None})
+    with pytest.raises(ValueError, match="trained on pairs; say what the card's images are degraded by, --degradation"):
+        add(tmp_path / "run", "x", **TEXTS)
+    add(tmp_path / "run", "x", **TEXTS, degradation="bicubic")
+    assert read_config(tmp_path / "zoo" / "x")["degradation"]["_target_"].endswith("Bicubic")
+    assert catalog.read_entry("x").command.endswith("train data=paired data.hr_root=HR data.lr_root=LR")
+
+
 def test_other_weights_than_the_released_ones_are_refused(tmp_path):
     finished_run(tmp_path, "x")
     weights = tmp_path / "model" / WEIGHTS_NAME
