@@ -13,6 +13,7 @@ how much of a folder's time is spent in the engine.
 
 import argparse
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -41,6 +42,7 @@ from realsr_mod.weights.locate import locate
 from realsr_mod.weights.realesrgan import PUBLISHED, find, where_to_get
 from realsr_mod.weights.release import load_restorer
 
+PARTS = ("tiles", "start", "folders")
 SIDE = 160
 PEERS = ("realesr-animevideov3-x4", "realesrgan-x4plus-anime", "realesrgan-x4plus")
 PHOTO = skimage.data.chelsea()[60:220, 100:260]
@@ -137,33 +139,43 @@ def tile_table(rounds: int, clock: Callable[[], float]) -> str:
     return "\n".join(lines)
 
 
-def seconds(command: list[str], rounds: int, **environment: str) -> float:
-    """Median of how long a program takes from its start to its end."""
-    taken = []
+def processor_seconds() -> float:
+    """Of all processes that were waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def seconds(command: list[str], rounds: int, status: int = 0, **environment: str) -> str:
+    """Medians of how long a program takes from its start to its end: by the clock, and of the processor."""
+    taken, used = [], []
     for _ in range(rounds):
-        started = time.perf_counter()
-        subprocess.run([sys.executable, *command], check=True, capture_output=True, env=os.environ | environment)
+        started, processor = time.perf_counter(), processor_seconds()
+        done = subprocess.run([sys.executable, *command], capture_output=True, env=os.environ | environment)
+        assert done.returncode == status, done.stderr.decode()
         taken.append(time.perf_counter() - started)
-    return statistics.median(taken)
+        used.append(processor_seconds() - processor)
+    return f"{statistics.median(taken):.2f} ({statistics.median(used):.2f})"
 
 
 def start_table(rounds: int) -> str:
     """Markdown: what a person waits for besides the arithmetic."""
-    lines = ["| seconds | openvino | torch |", "|---|---|---|"]
+    lines = ["| seconds (of the processor) | openvino | torch |", "|---|---|---|"]
     with tempfile.TemporaryDirectory() as folder:
         write_image(Path(folder) / "tiny.png", LoadedImage(PHOTO[:24, :24]))
         command = ["-m", "realsr_mod.upscale", f"{folder}/tiny.png", "-o", f"{folder}/out", "--overwrite", "--engine"]
         row = [seconds([*command, engine], rounds) for engine in ("openvino", "torch")]
-        lines.append(f"| `upscale` on 24x24 px, start to end | {row[0]:.2f} | {row[1]:.2f} |")
+        lines.append(f"| `upscale` on 24x24 px, start to end | {row[0]} | {row[1]} |")
+        missing = seconds(["-m", "realsr_mod.upscale", f"{folder}/nothing.png", "-o", f"{folder}/out"], rounds, 1)
+        lines.append(f"| `upscale` on a photo that is not there | {missing} | |")
+        lines.append(f"| `train --help` | {seconds(['-m', 'realsr_mod.train', '--help'], rounds)} | |")
+        lines.append(f"| `import torch` alone | | {seconds(['-c', 'import torch'], rounds)} |")
         for name in ("kdsr-real-x4", "mmrealsr-x4"):
             scripts = [FIRST_TILE.format(name=name, engine=engine, side=SIDE) for engine in ("openvino", "torch")]
             row = [seconds(["-c", script], rounds) for script in scripts]
-            lines.append(f"| first tile of `{name}` in a new process | {row[0]:.2f} | {row[1]:.2f} |")
+            lines.append(f"| first tile of `{name}` in a new process | {row[0]} | {row[1]} |")
         script = FIRST_TILE.format(name="mmrealsr-x4", engine="openvino", side=SIDE)
-        cold = statistics.median(
-            seconds(["-c", script], 1, XDG_CACHE_HOME=f"{folder}/{number}") for number in range(rounds)
-        )
-        lines.append(f"| the same, never compiled before | {cold:.2f} | |")
+        cold = seconds(["-c", script], 1, XDG_CACHE_HOME=f"{folder}/cache")
+        lines.append(f"| the same, never compiled before, once | {cold} | |")
     return "\n".join(lines)
 
 
@@ -211,18 +223,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="a figure is the median of so many")
     parser.add_argument("--cpu-time", action="store_true", help="of tiles: the processor's, not the clock's")
-    parser.add_argument("--tiles-only", action="store_true", help="leave out the start and the folders")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="leave out the others")
     parser.add_argument("--output", type=Path, help="also write the tables as Markdown")
     arguments = parser.parse_args()
     clock = time.process_time if arguments.cpu_time else time.perf_counter
     of = "processor time, " if arguments.cpu_time else ""
     parts = [f"{describe(torch.device('cpu'))}; {of}medians of {arguments.rounds}"]
     print(parts[0], flush=True)
-    measured = [lambda: tile_table(arguments.rounds, clock)]
-    if not arguments.tiles_only:
-        measured += [lambda: start_table(arguments.rounds)]
-        measured += [partial(folder_share, name) for name in ("kdsr-real-x4", "mmrealsr-x4")]
-    for measure in measured:
+    measures: dict[str, list[Callable[[], str]]] = {
+        "tiles": [lambda: tile_table(arguments.rounds, clock)],
+        "start": [lambda: start_table(arguments.rounds)],
+        "folders": [partial(folder_share, name) for name in ("kdsr-real-x4", "mmrealsr-x4")],
+    }
+    for measure in (measure for name in PARTS if name in arguments.only for measure in measures[name]):
         parts.append(measure())
         print(f"\n{parts[-1]}", flush=True)
     if arguments.output:
