@@ -3,7 +3,7 @@
 # make test-hydra  run the tests of configurations and trainings under the newest Hydra 1.4, laid over the environment's
 #             own; what it calls deprecated is an error
 # make lint   check style, imports and types        make format   apply the style
-# make faults break things: kills, bombs, hostile files (minutes)
+# make faults break things (kills, bombs, hostile files), run the notebooks anew (an hour)
 # make docs   build the documentation into site/
 # make clean  remove what these commands made, except your trainings in runs/
 

@@ -36,7 +36,7 @@ def explain(error: BaseException, config_name: str = "train", arguments: Sequenc
             f"there is no experiment '{experiment[1]}'; {suggestion(experiment[1], experiments, 'experiments')}; {own}"
         )
     if isinstance(error, ConfigCompositionException):
-        key = re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", message + str(error.__cause__))
+        key = re.search(r"Key '([^']+)' is not in struct[^\n]*\s+full_key: (\S+)", message + str(error.__cause__))
         if key:
             parent = key[2].rpartition(".")[0]
             known = known_keys(config_name, arguments, parent)

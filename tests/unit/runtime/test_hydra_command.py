@@ -4,7 +4,9 @@ import sys
 
 import pytest
 from hydra._internal.utils import get_args_parser
+from hydra.errors import ConfigCompositionException
 
+from realsr_mod.runtime.config_errors import explain
 from realsr_mod.runtime.hydra_command import run_command
 from realsr_mod.runtime.overrides import VALUED_FLAGS, flags_first
 
@@ -32,6 +34,12 @@ def test_what_does_not_exist_is_named_with_what_does(argument, named, monkeypatc
     error = failing([argument], monkeypatch, capsys)
     assert all(part in error for part in named), error
     assert "Traceback" not in error
+
+
+def test_omegaconfs_own_hint_from_2_4_on_is_passed_over():
+    error = ConfigCompositionException("Could not override 'sede'.")
+    error.__cause__ = ValueError("Key 'sede' is not in struct. Did you mean one of: 'seed'?\n    full_key: sede\n")
+    assert "no key 'sede'; did you mean 'seed'?" in explain(error)
 
 
 def test_a_key_that_only_some_jobs_of_a_sweep_have_is_named(tmp_path):
