@@ -29,7 +29,6 @@ SETTINGS = {
     "7_your_method": {"network.channels": 4, "network.num_blocks": 1},
 }
 MOST_BYTES = 1_000_000  # of a notebook: a code host shows it
-STORED = [path for path in NOTEBOOKS if "stored" in nbformat.read(path, as_version=4).metadata]
 by_name = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -86,7 +85,7 @@ def test_notebook_runs_and_draws(path, tmp_path, monkeypatch):
     assert all(drawn)
 
 
-@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+@by_name
 def test_the_stored_outputs_are_of_these_cells_and_say_nothing_of_a_machine(path, store):
     notebook = read(path)
     nbformat.validate(notebook)
@@ -128,6 +127,6 @@ def test_what_comes_out_otherwise_is_said(store):
 
 @pytest.mark.fault
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+@by_name
 def test_a_notebook_run_anew_gives_what_is_stored(path, store):
     assert list(store.differences(read(path), store.executed(path))) == []
