@@ -117,6 +117,11 @@ def served(options: list[str], folder: Path, before: str = "") -> Iterator[Page]
         process.wait(60)
 
 
+def file(place: str) -> dict[str, Any]:
+    """An uploaded file as the page's script sends it."""
+    return {"path": place, "meta": {"_type": "gradio.FileData"}}
+
+
 class Visitor:
     """Does what the page's script does in a browser."""
 
@@ -170,8 +175,8 @@ class Visitor:
 
     def opens(self, name: str, content: bytes) -> dict:
         place = self.upload(name, content)
-        return self.does(self.number("upload"), {"path": place, "meta": {"_type": "gradio.FileData"}})
+        return self.does(self.number("upload"), [file(place)])
 
     def upscales(self, model: str = SLIDERS, blur: float = 0.5, noise: float = 0.5) -> dict:
         """What the photo that is open becomes."""
-        return self.does(self.after(self.number("release")), None, model, blur, noise)
+        return self.does(self.after(self.number("release")), None, None, model, "2×", 0, blur, noise)

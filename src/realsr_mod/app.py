@@ -35,8 +35,8 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page.")] = 7860,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps …")] = "auto",
     engine: Annotated[str, typer.Option(help="auto, torch, openvino, onnxruntime: see upscale.")] = "auto",
-    max_megapixels: Annotated[float, typer.Option(min=0, help="Refuse larger photos.")] = 4,
-    max_upload_mb: Annotated[int, typer.Option(min=1, help="Refuse larger files.")] = 20,
+    max_megapixels: Annotated[float, typer.Option(min=0, help="Refuse larger photos.")] = 25,
+    max_upload_mb: Annotated[int, typer.Option(min=1, help="Refuse larger files.")] = 40,
     photo_memory_mb: Annotated[
         int, typer.Option(min=1, help="Keep opened photos in so much memory; others are opened anew when needed.")
     ] = 256,

@@ -11,7 +11,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 from faults import bombs
-from pages import API, PLAIN, SLIDERS, Visitor, png, save_models, served
+from pages import API, PLAIN, SLIDERS, Visitor, file, png, save_models, served
 
 pytest.importorskip("gradio", reason="the web page's extra is not installed: pip install 'realsr-mod[app]'")
 
@@ -19,7 +19,6 @@ SEED = 7
 REQUESTS = 200
 MEMORY_MB = 64  # for photos
 JSON = {"Content-Type": "application/json"}
-FILE = {"meta": {"_type": "gradio.FileData"}}
 
 
 SLOW = """
@@ -50,7 +49,7 @@ def works(page) -> None:
     """A good photo is opened, and becomes larger."""
     visitor = Visitor(page)
     assert "error" not in visitor.opens("good.png", photo(0))
-    assert "60×40 → 120×80" in visitor.upscales()["data"][2]
+    assert "60×40 → 120×80" in visitor.upscales()["data"][3]
 
 
 def is_unharmed(page) -> None:
@@ -79,19 +78,23 @@ def wrong_types(page, number: int) -> tuple[set[int], int, str]:
         (opening, [None]),
         (opening, [5]),
         (opening, [[]]),
-        (opening, [{"path": 5, **FILE}]),
-        (opening, [{"path": "/etc/passwd", **FILE}]),
-        (opening, [{"path": "http://127.0.0.1:1/a.png", **FILE}]),
-        (opening, [{"path": "a\0.png", **FILE}]),
-        (opening, [{"path": "x" * 9_999, **FILE}]),
+        (opening, [[None]]),
+        (opening, [file("/etc/passwd")]),
+        (opening, [[file("/etc/passwd")]]),
+        (opening, [[file("/etc/passwd")] * 51]),
+        (opening, [[file("http://127.0.0.1:1/a.png")]]),
+        (opening, [[file("a\0.png")]]),
+        (opening, [[file("x" * 9_999)]]),
         (opening, "text"),
         (opening, []),
-        (sliding, [None, "nothing of that name", 0.5, 0.5]),
-        (sliding, [None, [], 0.5, 0.5]),
-        (sliding, [None, SLIDERS, "0.5", 0.5]),
-        (sliding, [None, SLIDERS, 0.5, 7]),
-        (sliding, [None, SLIDERS, float("nan"), 0.5]),
-        (sliding, [None, SLIDERS, True, 0.5]),
+        (sliding, [None, None, "nothing of that name", "2×", 0, 0.5, 0.5]),
+        (sliding, [None, None, [], "2×", 0, 0.5, 0.5]),
+        (sliding, [None, None, SLIDERS, "9×", 0, 0.5, 0.5]),
+        (sliding, [None, None, SLIDERS, 2, 0, 0.5, 0.5]),
+        (sliding, [None, None, SLIDERS, "2×", "0.5", 0.5, 0.5]),
+        (sliding, [None, None, SLIDERS, "2×", 0, 0.5, 7]),
+        (sliding, [None, None, SLIDERS, "2×", 0, float("nan"), 0.5]),
+        (sliding, [None, None, SLIDERS, "2×", 0, True, 0.5]),
         (visitor.number("select"), []),
     ]
     event, data = wrong[number % len(wrong)]
@@ -184,7 +187,7 @@ def test_one_visitor_cannot_take_all_places_and_others_are_served(options, tmp_p
         greedy = Visitor(page, "192.0.2.1")
         place = greedy.upload("slow.png", photo(1))
         event = greedy.number("upload")
-        statuses = [greedy.start(event, {"path": place, **FILE}) for _ in range(30)]
+        statuses = [greedy.start(event, [file(place)]) for _ in range(30)]
         assert [status for status, _ in statuses] == [200] * 4 + [429] * 26
         assert json.loads(statuses[-1][1])["detail"].startswith("4 of your photos are waiting or worked on already")
         started = time.monotonic()
@@ -197,15 +200,15 @@ def test_no_visitor_is_told_where_the_files_lie(page):
     place = visitor.upload("a.png", photo(5))
     assert place.startswith("/of_visitors/uploads/")
     assert page.ask("GET", f"{API}/file={place}")[0] == 200
-    said = [json.dumps(visitor.does(visitor.number("upload"), {"path": place, **FILE})), json.dumps(visitor.upscales())]
+    said = [json.dumps(visitor.does(visitor.number("upload"), [file(place)])), json.dumps(visitor.upscales())]
     said += [page.ask("GET", path)[1] for path in ("/", "/config", f"{API}/info")]
     assert not [text for text in said if str(page.folder) in text or "realsr_mod_page_" in text]
     assert any("/of_visitors/" in text for text in said)
 
 
 def test_the_limit_of_pixels_names_no_option_that_visitors_lack(page):
-    said = Visitor(page).opens("large.png", png(np.zeros((3000, 2000), np.uint8)))["error"]
-    assert "the limit is 4 megapixels; shrink it, cut it into parts, or ask whoever runs this page" in said
+    said = Visitor(page).opens("large.png", png(np.zeros((6000, 5000), np.uint8)))["error"]
+    assert "the limit is 25 megapixels; shrink it, cut it into parts, or ask whoever runs this page" in said
     assert "data." not in said
 
 
@@ -318,10 +321,10 @@ def test_events_that_overtake_each_other_never_mix_models(page):
     for _ in range(10):
         started = {}
         for model in (SLIDERS, PLAIN):
-            status, text = visitor.start(upscale, None, model, 0.5, 0.5)
+            status, text = visitor.start(upscale, None, None, model, "2×", 0, 0.5, 0.5)
             assert status == 200, text
             started[json.loads(text)["event_id"]] = model
         for event, output in visitor.results(len(started)).items():
-            said = output["data"][2]
+            said = output["data"][3]
             assert ("noise" in said) == (started[event] == SLIDERS), said
     is_unharmed(page)

@@ -32,7 +32,7 @@ def options(tmp_path_factory) -> list[str]:
 @pytest.fixture(scope="module")
 def address(options, tmp_path_factory):
     """The page, served by the real command."""
-    with served([*options, "--max-megapixels", "0.05"], tmp_path_factory.mktemp("page")) as page:
+    with served([*options, "--max-megapixels", "0.3"], tmp_path_factory.mktemp("page")) as page:
         yield page.address
 
 
@@ -68,7 +68,7 @@ def upload(page, name: str, content: bytes) -> None:
 
 
 def status(page, text: str) -> str:
-    page.wait_for_function("text => document.querySelector('#status').innerText.includes(text)", arg=text)
+    page.wait_for_function("text => document.querySelector('#status')?.innerText.includes(text)", arg=text)
     return page.inner_text("#status")
 
 
@@ -107,6 +107,26 @@ def test_upload_slider_and_download(page, tmp_path):
     np.testing.assert_array_equal(read_image(downloaded(page, tmp_path)).pixels_HWC, before)
 
 
+def test_of_a_large_photo_a_part_is_shown_and_the_whole_made_on_demand_also_on_a_phone(page, tmp_path):
+    page.set_viewport_size({"width": 390, "height": 844})
+    pixels = np.random.default_rng(1).integers(0, 256, (400, 500, 3), dtype=np.uint8)
+    upload(page, "large.png", png(pixels))
+    status(page, "A part, as the whole will be: 500×400 → 1000×800")
+    assert not page.locator("#download").is_visible()
+    shown = page.get_attribute("#view img >> nth=0", "src")
+    box = page.locator("#overview img").bounding_box()
+    page.locator("#overview img").click(position={"x": box["width"] - 5, "y": box["height"] - 5})
+    page.wait_for_function("src => document.querySelector('#view img').src != src", arg=shown)
+    page.locator("#noise").scroll_into_view_if_needed()
+    assert page.locator("#view").bounding_box()["y"] >= 0  # still in view, beside the sliders
+    with page.expect_download() as info:  # once it is ready
+        page.click("#whole")
+    info.value.save_as(tmp_path / "whole.png")
+    assert info.value.suggested_filename == "large_x2.png"
+    assert read_image(tmp_path / "whole.png").pixels_HWC.shape == (800, 1000, 3)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_divider_can_be_dragged(page):
     page.click("#examples button >> nth=0")
     status(page, "128×128 → 256×256")
@@ -124,9 +144,10 @@ def test_divider_can_be_dragged(page):
 
 
 def test_sliders_appear_only_for_models_that_have_them(page):
-    assert page.locator("#blur").is_visible()
+    assert not page.locator("#blur").is_visible()  # nothing is estimated yet
     page.click("#examples button >> nth=1")
     status(page, "blur")
+    assert page.locator("#blur").is_visible()
     page.click("#model input")
     page.click(f"[role=option]:has-text('{PLAIN}')")
     page.wait_for_selector("#blur", state="hidden")
@@ -141,7 +162,7 @@ def test_sliders_appear_only_for_models_that_have_them(page):
         ("notes.png", b"I am a text", "not a PNG, JPEG, WebP, TIFF, BMP, HEIC, AVIF, JPEG XL, GIF or PPM image"),
         ("half.png", PHOTO[:2000], "truncated or damaged"),
         ("empty.png", b"", "the file is empty"),
-        ("wide.png", png(np.zeros((300, 300, 3), np.uint8)), "300x300 pixels, the limit is 0.05 megapixels"),
+        ("wide.png", png(np.zeros((600, 600, 3), np.uint8)), "600x600 pixels, the limit is 0.3 megapixels"),
     ],
 )
 def test_bad_file_gets_a_clear_message(page, name, content, message):
@@ -162,7 +183,7 @@ def test_a_full_queue_is_said_in_words(page, address, options, tmp_path):
             visitor.opens("my photo.png", PHOTO)
         for visitor in visitors:
             for _ in range(4):
-                visitor.start(upscale, None, PLAIN, 0, 0)
+                visitor.start(upscale, None, None, PLAIN, "2×", 0, 0, 0)
         page.click("#examples button >> nth=0")
         page.wait_for_selector("text=16 photos are waiting already, and no more may; try again in a minute.")
 

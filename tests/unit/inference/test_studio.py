@@ -1,6 +1,7 @@
 """What the web page does, without the page."""
 
 import tempfile
+import zipfile
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from realsr_mod.app import offered_models
 from realsr_mod.images.image import LoadedImage
 from realsr_mod.images.read import read_image
 from realsr_mod.images.write import write_image
-from realsr_mod.inference.studio import EXAMPLE_SIDE_PX, Studio, example_images
+from realsr_mod.inference.large import Region
+from realsr_mod.inference.studio import EXAMPLE_SIDE_PX, Studio, Wish, example_images
 from realsr_mod.inference.visitors import PhotoStore, VisitorsFolder
 from realsr_mod.methods.kdsr.network import KDSRNet
 from realsr_mod.methods.mmrealsr.network import MMRealSRNet
@@ -47,7 +49,7 @@ def test_download_keeps_16_bits_and_previews_have_one_size(tmp_path):
     deep = np.random.default_rng(0).integers(0, 65536, (20, 30, 4), dtype=np.uint16)
     write_image(tmp_path / "deep.png", LoadedImage(deep))
     photo = studio.open((tmp_path / "deep.png").read_bytes(), "deep.png")
-    path, before, after = studio.upscale(photo, studio.names[0], {}, tmp_path)
+    path, before, after = studio.upscale(photo, Wish(studio.names[0]), tmp_path)
     assert path == tmp_path / "deep_x2.png"
     result = read_image(path).pixels_HWC
     assert (result.shape, result.dtype) == ((40, 60, 4), np.uint16)
@@ -90,13 +92,13 @@ def test_an_embedding_serves_the_model_that_made_it_alone(tmp_path):
     (tmp_path / "results").mkdir()
 
     def result(photo, model):
-        return studio.upscale(photo, model, {}, tmp_path / "results")[2]
+        return studio.upscale(photo, Wish(model), tmp_path / "results")[2]
 
     write_image(tmp_path / "a.png", LoadedImage(np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)))
     content = (tmp_path / "a.png").read_bytes()
     alone = result(studio.open(content, "a.png"), other)
     photo = studio.open(content, "a.png")
-    assert not torch.equal(studio.embedding(photo, one), studio.embedding(photo, other))
+    assert not np.array_equal(studio.embedding(photo, one), studio.embedding(photo, other))
     switched = studio.open(content, "a.png")
     studio.degrees(switched, one)
     result(switched, one)
@@ -115,13 +117,13 @@ def handlers(tmp_path, monkeypatch):
 
 def test_a_photo_that_made_room_for_others_is_opened_again_or_a_sentence_says_so(handlers):
     model = handlers.studio.names[0]
-    first, *others = (handlers.open_file(str(path)) for path in handlers.examples[:4])
+    (first, place), *others = (handlers.open_file(str(path)) for path in handlers.examples[:4])
     assert len(others) == 3
     assert handlers.store.nbytes == 2 * 128 * 128 * 3
     with pytest.raises(ValueError, match=r"chelsea\.png had to make room for .*--photo-memory-mb .* once more"):
-        handlers.upscale(first, model, 0, 0)
+        handlers.upscale(first, place, model, "2×", 0, 0, 0)
     handlers.open_again(first)
-    assert "128×128 → 256×256" in handlers.upscale(first, model, 0, 0)[2]
+    assert "128×128 → 256×256" in handlers.upscale(first, place, model, "2×", 0, 0, 0)[3]
 
 
 def test_a_photo_whose_upload_is_gone_is_named_without_its_folder(handlers):
@@ -132,4 +134,38 @@ def test_a_photo_whose_upload_is_gone_is_named_without_its_folder(handlers):
 
 def test_without_a_photo_there_is_nothing_to_do(handlers):
     handlers.open_again(None)
-    assert handlers.upscale(None, handlers.studio.names[0], 0, 0)[2].startswith("No photo is open")
+    assert handlers.upscale(None, None, handlers.studio.names[0], "2×", 0, 0, 0)[3].startswith("No photo is open")
+
+
+def test_a_part_of_a_large_photo_is_shown_as_the_whole_becomes(tmp_path):
+    studio = Studio([release(tmp_path / "run")], 10**6)
+    pixels = np.random.default_rng(0).integers(0, 256, (410, 500, 3), np.uint8)
+    write_image(tmp_path / "large.png", LoadedImage(pixels))
+    photo, wish = studio.open((tmp_path / "large.png").read_bytes(), "large.png"), Wish(studio.names[0], outscale=2)
+    before, after = studio.preview(photo, wish, photo.region(1, 1))
+    assert photo.region(1, 1) == Region(208, 296, 200, 200)
+    assert before.shape == after.shape == (400, 400, 3)
+    said = []
+    path = studio.upscale(photo, wish, tmp_path / "results", lambda done, total: said.append(done / total))[0]
+    whole = read_image(path).pixels_HWC
+    assert whole.shape == (820, 1000, 3)
+    assert np.abs(whole[416:816, 592:992].astype(int) - after).mean() < 0.5
+    assert said[0] == 0
+    assert said[-1] == 1
+
+
+def test_several_photos_become_one_file_and_what_fails_is_named(handlers):
+    broken = handlers.folder.uploads / "broken.png"
+    broken.write_bytes(b"no photo")
+    button, said = handlers.make_all([str(handlers.examples[0]), str(broken)], handlers.studio.names[0], "2×")
+    assert said.startswith("1 of 2 photos are in photos.zip · broken.png: ")
+    with zipfile.ZipFile(button.value["path"]) as archive:
+        assert archive.namelist() == ["01_chelsea_x2.png"]
+    with pytest.raises(ValueError, match=r"broken\.png"):
+        handlers.make_all([str(broken)], handlers.studio.names[0], "2×")
+
+
+def test_texture_is_offered_by_halves_of_a_pair_alone(tmp_path):
+    studio = Studio([*(entry.folder for entry in catalog.entries()), release(tmp_path / "run")], 10**6)
+    found = {name: studio.texture(name) for name in studio.names if studio.texture(name) is not None}
+    assert found == {"kdsr-real-x4": 0, "kdsr-texture-x4": 1}
