@@ -100,7 +100,7 @@ def measured(run: Path, photos: Path, protocol: str) -> dict[str, float]:
     if not output.is_file():
         model = Judged(run.name, str(run), load_restorer(run))
         for case in cases_of(photos, protocol):
-            measure([model], photos.name, case, named_measures(METRICS), torch.device("cpu"), torch.float32)
+            measure([model], photos.name, case, 4, named_measures(METRICS), torch.device("cpu"), torch.float32)
         write_json(output, summarize(model.rows, METRICS)[-1])
     figures: dict[str, float] = json.loads(output.read_text())
     return figures

@@ -119,7 +119,8 @@ class Study:
 
     @cached_property
     def tests(self) -> list[Any]:
-        return [cut(case.lr[0], case.hr[0], TEST_PX) for case in Paired(SCALE).cases(self.camera / "test")]
+        pairs = [(case.lr, case.hr) for case in Paired(SCALE).cases(self.camera / "test")]
+        return [cut(lr[0], hr[0], TEST_PX) for lr, hr in pairs if hr is not None]
 
     @torch.no_grad()
     def measure(self, network: Callable[[torch.Tensor], torch.Tensor]) -> float:

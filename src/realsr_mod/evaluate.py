@@ -6,10 +6,12 @@
     python -m realsr_mod.evaluate model=[RUN,bicubic] metrics=[psnr_y,niqe]
     python -m realsr_mod.evaluate model=RUN data.root=photos shard=1/2 output=p/
     python -m realsr_mod.evaluate join=p output=all.json
+    python -m realsr_mod.evaluate suite=classic model=RUN data.root=benchmarks
 
 Figures go to runs/evaluate/DATE_TIME/evaluation.json; their means are shown.
 Several models are compared: one table, with intervals by paired bootstrap, and
-comparison.html, where their images lie side by side under a divider.
+comparison.html, where their images lie side by side under a divider. A suite is
+tables as papers have them, with their figures, as Markdown and LaTeX.
 """
 
 from typing import TYPE_CHECKING
@@ -21,7 +23,11 @@ if TYPE_CHECKING:
 
 
 def evaluate(cfg: "DictConfig") -> float:
-    """Measure what `cfg` names; see `realsr_mod.analysis.evaluation`, which takes seconds to import."""
+    """Measure what `cfg` names; see `realsr_mod.analysis.evaluation` and `.suite`, which take seconds to import."""
+    if cfg.get("suite"):
+        from realsr_mod.analysis.suite import evaluate_suite
+
+        return evaluate_suite(cfg)
     from realsr_mod.analysis import evaluation
 
     return evaluation.evaluate(cfg)

@@ -49,7 +49,7 @@ class ComparisonPage:
             pixels = (image_13HW[0].detach().clamp(0, 1).permute(1, 2, 0).float().cpu().numpy() * 255).round()
             Image.fromarray(pixels.astype(np.uint8)).save(folder / file, lossless=True, quality=30, method=2)
             written[name] = f"{IMAGES_FOLDER}/{file}"
-        height, width = images["HR"].shape[-2:]
+        height, width = images["bicubic"].shape[-2:]
         about = {"set": set_name, "condition": case.condition, "image": case.name, "height": height, "width": width}
         self.cases.append(about | {"files": written, "figures": {name: dict(row) for name, row in rows.items()}})
 

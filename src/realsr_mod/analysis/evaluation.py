@@ -135,7 +135,7 @@ def measure_all(
         shown = page is not None and page.shows(number, total)
         done = [len(model.rows) for model in models]
         try:
-            images = measure(models, name, case, measures, device, dtype)
+            images = measure(models, name, case, protocol.scale, measures, device, dtype)
         except ValueError as error:
             skipped.setdefault(f"{case.name} in {root}", f"{case.name} in {root}: {error}")
             for model, length in zip(models, done, strict=True):
@@ -198,16 +198,16 @@ def measure(
     models: Sequence[Judged],
     set_name: str,
     case: Case,
+    scale: int,
     measures: Sequence[NamedMeasure],
     device: torch.device,
     dtype: torch.dtype,
 ) -> dict[str, Tensor]:
     """Add a row to every model: its figures, bicubic's, its megapixels and seconds. Returns all images by name."""
-    lr, hr = case.lr.to(device), case.hr.to(device)
-    scale = hr.shape[-1] // lr.shape[-1]
+    lr, hr = case.lr.to(device), None if case.hr is None else case.hr.to(device)
     bicubic = resize(lr, scale=scale)
     of_bicubic = figures(bicubic, hr, measures, scale)
-    images = {"LR": lr, BICUBIC: bicubic, "HR": hr}
+    images = {"LR": lr, BICUBIC: bicubic} | ({} if hr is None else {"HR": hr})
     for model in models:
         started = time.perf_counter()
         sr = bicubic if model.network is None else super_resolve(model.network, lr, hr, dtype)
@@ -218,19 +218,22 @@ def measure(
             {"set": set_name, "condition": case.condition, "image": case.name}
             | (of_bicubic if model.network is None else figures(sr, hr, measures, scale))
             | {f"bicubic_{name}": value for name, value in of_bicubic.items()}
-            | {"seconds": seconds, "megapixels": hr.shape[-2] * hr.shape[-1] / 1e6}
+            | {"seconds": seconds, "megapixels": bicubic.shape[-2] * bicubic.shape[-1] / 1e6}
         )
         images[model.name] = sr
     return images
 
 
-def figures(sr: Tensor, hr: Tensor, measures: Sequence[NamedMeasure], border: int) -> dict[str, float]:
-    """Each metric of one image, without `border` px on each side."""
-    return {measure.name: measure(sr, hr, border).item() for measure in measures}
+def figures(sr: Tensor, hr: Tensor | None, measures: Sequence[NamedMeasure], border: int) -> dict[str, float]:
+    """Each metric of one image, without `border` px on each side. ValueError: one needs the truth, which is None."""
+    needing = [measure.name for measure in measures if measure.needs_truth]
+    if hr is None and needing:
+        raise ValueError(f"{', '.join(needing)}: nobody knows the truth of these photos; take metrics=[niqe]")
+    return {measure.name: measure(sr, sr if hr is None else hr, border).item() for measure in measures}
 
 
 @torch.inference_mode()
-def super_resolve(network: SRNetwork, lr: Tensor, hr: Tensor, dtype: torch.dtype) -> Tensor:
+def super_resolve(network: SRNetwork, lr: Tensor, hr: Tensor | None, dtype: torch.dtype) -> Tensor:
     """Run the network on one image; a teacher, which reads the truth as well, gets it."""
     with torch.autocast(lr.device.type, dtype=dtype, enabled=dtype != torch.float32):
         sr: Tensor = network(lr, hr)

@@ -24,12 +24,12 @@ from realsr_mod.runtime.rng import image_generator
 
 @dataclass
 class Case:
-    """One image to restore: its name, under which condition, its truth, and its place among those of its folder."""
+    """One image to restore: its name, under which condition, its truth, if known, and its place in its folder."""
 
     condition: str
     name: str
     lr: Tensor
-    hr: Tensor
+    hr: Tensor | None
     place: int = 0
 
 
@@ -186,6 +186,26 @@ class Seeded:
     def count(self, root: str | Path) -> int:
         """How many cases there are."""
         return len(find_images(root)) * len(self.seeds)
+
+
+class Photos:
+    """Photos as they are, whose truth nobody knows; what is restored of them can be judged by itself alone."""
+
+    def __init__(self, scale: int) -> None:
+        self.scale = scale
+
+    def cases(
+        self, root: str | Path, max_pixels: int = MAX_PIXELS, on_bad: OnBad = raise_it, wanted: Wanted = every_image
+    ) -> Iterator[Case]:
+        """The wanted photos under the folder `root`."""
+        for place, path, name in _wanted_images(root, wanted):
+            image = _read(path, 1, max_pixels, on_bad)
+            if image is not None:
+                yield Case("as they are", name, image, None, place)
+
+    def count(self, root: str | Path) -> int:
+        """How many photos there are."""
+        return len(find_images(root))
 
 
 class Paired:

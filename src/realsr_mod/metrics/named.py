@@ -24,12 +24,14 @@ class MetricName:
         title: in tables.
         decimals: that are shown.
         higher_is_better: or lower.
+        needs_truth: whether it compares with the true image, or judges the result alone.
     """
 
     name: str
     title: str
     decimals: int
     higher_is_better: bool
+    needs_truth: bool
 
     def shown(self, value: float) -> str:
         return f"{value:.{self.decimals}f}"
@@ -58,13 +60,13 @@ def _without_border(measure: Callable[[Tensor, Tensor], Tensor]) -> Measure:
 METRICS = {
     metric.name: metric
     for metric in (
-        MetricName("psnr_y", "PSNR-Y", 2, True),
-        MetricName("ssim_y", "SSIM-Y", 4, True),
-        MetricName("niqe", "NIQE", 2, False),
-        MetricName("brisque", "BRISQUE", 1, False),
-        MetricName("lpips", "LPIPS", 4, False),
-        MetricName("dists", "DISTS", 4, False),
-        MetricName("efficientnet", "EffNet", 4, False),
+        MetricName("psnr_y", "PSNR-Y", 2, True, True),
+        MetricName("ssim_y", "SSIM-Y", 4, True, True),
+        MetricName("niqe", "NIQE", 2, False, False),
+        MetricName("brisque", "BRISQUE", 1, False, False),
+        MetricName("lpips", "LPIPS", 4, False, True),
+        MetricName("dists", "DISTS", 4, False, True),
+        MetricName("efficientnet", "EffNet", 4, False, True),
     )
 }
 # When asked for, and not before; each gets the file that `metric_weights` gives for it, if any.
@@ -104,6 +106,6 @@ def named_measures(names: Sequence[str], weights: Mapping[str, str | None] | Non
     except (ImportError, FileNotFoundError) as error:
         raise ValueError(error) from error
     return tuple(
-        NamedMeasure(one.name, one.title, one.decimals, one.higher_is_better, measure)
+        NamedMeasure(one.name, one.title, one.decimals, one.higher_is_better, one.needs_truth, measure)
         for one, measure in zip(known, loaded, strict=True)
     )

@@ -144,6 +144,6 @@ def test_types_come_from_constructors_and_their_bases():
 
 
 def test_groups_are_those_that_a_command_takes():
-    assert list(reference.groups("evaluate")) == ["protocol", "degradation@protocol.degradation"]
+    assert list(reference.groups("evaluate")) == ["protocol", "suite", "degradation@protocol.degradation"]
     assert list(reference.groups("explore")) == ["conditions"]
     assert reference.groups("train")["data"].choices == ("embedded", "folder", "packed", "paired", "support")
