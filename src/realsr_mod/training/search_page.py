@@ -9,6 +9,7 @@ import matplotlib
 import optuna
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
@@ -82,11 +83,13 @@ def importance(study: optuna.Study) -> dict[str, float]:
     return found
 
 
-def _place(trial: FrozenTrial, metric: MetricName) -> tuple[int, float]:
-    """Complete trials first, best first; then those that were ended early, by how far they got."""
-    if trial.state == TrialState.COMPLETE:
-        return 0, -(trial.value or 0) if metric.higher_is_better else (trial.value or 0)
-    return (1 if trial.state == TrialState.PRUNED else 2), -(trial.last_step or 0)
+def _place(trial: FrozenTrial, metric: MetricName) -> tuple[int, int, float]:
+    """Complete trials first, then those that were ended early, by how far they got; of each the best first."""
+    last = trial.last_step or 0
+    is_complete = trial.state == TrialState.COMPLETE
+    figure = (trial.value if is_complete else trial.intermediate_values.get(last)) or 0
+    figure = -figure if metric.higher_is_better else figure
+    return (0, 0, figure) if is_complete else (1 if trial.state == TrialState.PRUNED else 2, -last, figure)
 
 
 def _short(value: object) -> str:
@@ -123,6 +126,7 @@ def _course(ranked: Sequence[FrozenTrial], metric: MetricName) -> Figure:
         so_far = value if so_far is None else better(so_far, value)
         best.append(so_far)
     axes.step([trial.number for trial in complete], best, where="post", color=_BLACK, linewidth=1, label="best so far")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="trial", ylabel=metric.title)
     axes.legend(frameon=False, fontsize=8)
     return figure
