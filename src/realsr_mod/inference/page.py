@@ -37,8 +37,15 @@ THEME = gr.themes.Soft(
     block_border_width="1px",
     body_background_fill="*neutral_100",
 )
-# In the browser alone: a result that is ready is taken at once.
-TAKE = "() => { setTimeout(() => document.querySelector('#download').click(), 500); }"
+# In the browser alone: a result that is ready is taken once its button is shown, which a busy browser may delay.
+TAKE = """() => {
+    const take = (tries) => {
+        const button = document.querySelector('#download');
+        if (button && button.getClientRects().length) setTimeout(() => button.click(), 500);
+        else if (tries) setTimeout(() => take(tries - 1), 200);
+    };
+    take(150);
+}"""
 CSS = """
 .gradio-container { max-width: 1180px !important; width: 100% !important; margin: auto !important;
   overflow: clip !important; }  /* else nothing inside would stick */
