@@ -26,11 +26,11 @@ from pathlib import Path
 import numpy as np
 import skimage.data
 import torch
+from small_images import Timed
 
 from realsr_mod.images.image import LoadedImage
 from realsr_mod.images.write import write_image
 from realsr_mod.inference.batch import run_jobs
-from realsr_mod.inference.engines.base import Engine
 from realsr_mod.inference.engines.choose import engine_for
 from realsr_mod.inference.outcome import Settings
 from realsr_mod.inference.plan import plan
@@ -177,25 +177,6 @@ def start_table(rounds: int) -> str:
         cold = seconds(["-c", script], 1, XDG_CACHE_HOME=f"{folder}/cache")
         lines.append(f"| the same, never compiled before, once | {cold} | |")
     return "\n".join(lines)
-
-
-class Timed:
-    """Adds up how long an engine's calls take."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.seconds = 0.0
-        for name in ("restore", "embed"):
-            setattr(engine, name, self._timed(getattr(engine, name)))
-
-    def _timed(self, call: Callable[..., object]) -> Callable[..., object]:
-        def timed(*arguments: object) -> object:
-            started = time.perf_counter()
-            try:
-                return call(*arguments)
-            finally:
-                self.seconds += time.perf_counter() - started
-
-        return timed
 
 
 def folder_share(name: str, count: int = 16) -> str:

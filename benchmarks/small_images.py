@@ -21,7 +21,7 @@ import torch
 from realsr_mod.images.image import LoadedImage
 from realsr_mod.images.write import write_image
 from realsr_mod.inference.batch import run_jobs
-from realsr_mod.inference.engines.base import GraphEngine
+from realsr_mod.inference.engines.base import Engine, GraphEngine
 from realsr_mod.inference.engines.choose import engine_for
 from realsr_mod.inference.engines.openvino_import import openvino
 from realsr_mod.inference.outcome import Settings
@@ -45,13 +45,13 @@ def write_images(folder: Path, count: int, side: int) -> None:
         write_image(folder / f"{number:04}.png", LoadedImage(photo[top : top + side, left : left + side]))
 
 
-class Watched:
-    """An upscaler whose engine's calls are timed, in all threads together."""
+class Timed:
+    """Adds up how long an engine's calls take, in all threads together."""
 
-    def __init__(self, upscaler: Upscaler) -> None:
-        self.upscaler, self.seconds = upscaler, 0.0
+    def __init__(self, engine: Engine) -> None:
+        self.seconds = 0.0
         for name in ("restore", "embed"):
-            setattr(upscaler.engine, name, self._timed(getattr(upscaler.engine, name)))
+            setattr(engine, name, self._timed(getattr(engine, name)))
 
     def _timed(self, call: Callable[..., object]) -> Callable[..., object]:
         def timed(*arguments: object) -> object:
@@ -63,14 +63,21 @@ class Watched:
 
         return timed
 
+
+class Watched:
+    """An upscaler whose engine's calls are timed."""
+
+    def __init__(self, upscaler: Upscaler) -> None:
+        self.upscaler, self.timed = upscaler, Timed(upscaler.engine)
+
     def run(self, jobs: Sequence[Job], beside: bool) -> tuple[float, float]:
         """Images a second, and the engine's share of the time of the threads that could call it."""
         steady = Steady(self.upscaler)
-        self.seconds, started = 0.0, time.perf_counter()
+        self.timed.seconds, started = 0.0, time.perf_counter()
         outcomes = list(run_jobs(jobs, steady.photo, Settings(overwrite=True), steady=steady if beside else None))
         wall = time.perf_counter() - started
         assert not any(outcome.failure for outcome in outcomes)
-        return len(jobs) / wall, self.seconds / wall / (self.upscaler.engine.cores if beside else 1)
+        return len(jobs) / wall, self.timed.seconds / wall / (self.upscaler.engine.cores if beside else 1)
 
 
 def folder_rows(watched: Watched, name: str, count: int, side: int, rounds: int) -> str:

@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 from realsr_mod.networks.base import SRNetwork
 
 PACKAGE = "resselt"
-_MOST_NUMBERS = 16  # of a tensor that describes a size (scale, window …) by its values instead of its shape
+_MOST_NUMBERS = 16  # in a tensor, or its last row, that tells a size (scale, window …) by its values
 
 
 def is_installed() -> bool:
@@ -28,19 +28,27 @@ class ResseltNet(SRNetwork):
 
     Args:
         shapes: of every tensor in the program's state dict.
-        numbers: the values of the tensors of whole numbers that are small enough to be sizes.
+        numbers: the values of tensors of few whole numbers: sizes, maybe.
+        last_rows: of tables of whole numbers: the largest of what they list, from which DAT's windows follow.
 
     Raises:
         ValueError: no architecture has these tensors, or it has no three channels in and out, or several scales.
         ImportError: the package is not installed.
     """
 
-    def __init__(self, shapes: Mapping[str, Sequence[int]], numbers: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        shapes: Mapping[str, Sequence[int]],
+        numbers: Mapping[str, Any] | None = None,
+        last_rows: Mapping[str, Sequence[float]] | None = None,
+    ) -> None:
         super().__init__()
         wanted = torch.get_default_device()
         with torch.device("cpu"):  # its constructors compute with what they make, which has no values on `meta`
             state = {key: torch.zeros(tuple(shape)) for key, shape in shapes.items()}
             state |= {key: torch.tensor(value).reshape(tuple(shapes[key])) for key, value in (numbers or {}).items()}
+            for key, row in (last_rows or {}).items():
+                state[key][-1] = torch.tensor(row)
             self.network = _built(state).to(wanted)
         about = self.network.parameters_info
         if (about.in_channels, about.out_channels) != (3, 3) or not isinstance(about.upscale, int):
@@ -67,12 +75,15 @@ class _Unpinned(TorchFunctionMode):
 
 def described_by(state: Mapping[str, Tensor]) -> dict[str, Any]:
     """The arguments of a `ResseltNet` that has this state dict of the other program."""
-    numbers = {
-        key: value.tolist()
-        for key, value in state.items()
-        if value.numel() <= _MOST_NUMBERS and not value.is_floating_point()
+    whole = {key: value for key, value in state.items() if bool((value == value.round()).all())}
+    numbers = {key: value.tolist() for key, value in whole.items() if value.numel() <= _MOST_NUMBERS}
+    tables = {key: value for key, value in whole.items() if value.ndim == 2 and value.shape[1] <= _MOST_NUMBERS}
+    last_rows = {key: value[-1].tolist() for key, value in tables.items() if key not in numbers}
+    return {
+        "shapes": {key: list(value.shape) for key, value in state.items()},
+        "numbers": numbers,
+        "last_rows": last_rows,
     }
-    return {"shapes": {key: list(value.shape) for key, value in state.items()}, "numbers": numbers}
 
 
 def _built(state: dict[str, Tensor]) -> Any:

@@ -296,6 +296,14 @@ def test_pairs_come_from_disk_and_are_not_degraded(pair_folders):
     assert (pair.lr.shape, pair.hr.shape) == ((1, 3, 20, 24), (1, 3, 40, 48))
 
 
+def test_no_pattern_is_drawn_into_one_half_of_a_pair(pair_folders):
+    sizes = {"val_count": 1, "scale": 2, "hr_crop_px": 16, "batch_size": 2}
+    with_, without = (
+        next(PairedDataModule(*pair_folders, pattern_share=share, **sizes).first_batches(1)) for share in (1.0, 0.0)
+    )
+    assert torch.equal(with_.hr, without.hr)
+
+
 def test_a_pair_with_one_bad_half_is_left_out_whole(pair_folders):
     Path(pair_folders[1], "2.png").write_text("no image")
     data = PairedDataModule(*pair_folders, val_count=1, scale=2, hr_crop_px=16)

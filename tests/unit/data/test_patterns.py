@@ -39,6 +39,7 @@ def test_so_many_patches_get_one_as_the_share_says_and_the_others_stay_as_they_a
     assert min(parts) < 0.3
     assert max(parts) > 0.9
     np.testing.assert_array_equal(mixer(GREY, 7, 3), PatternMixer(0.3, seed=1)(GREY, 7, 3))
+    assert not np.array_equal(*(PatternMixer(1, seed=1)(GREY, 7, row) for row in (3, 4)))
     assert (GREY == 128).all(), "a photo that others read was drawn on"
     assert all(PatternMixer(0, 1)(GREY, step, 0) is GREY for step in range(20))
 

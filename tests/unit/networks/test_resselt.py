@@ -32,7 +32,22 @@ def plksr(**options: object) -> torch.nn.Module:
     return realplksr(**{"dim": 16, "n_blocks": 1, "upscaling_factor": 4, "kernel_size": 5} | options)
 
 
-@pytest.mark.parametrize(("make", "scale"), [(span, 2), (swinir, 3), (plksr, 4)])
+def dat(**options: object) -> torch.nn.Module:
+    """Its windows are told by the last row of a table."""
+    from resselt.archs.dat.arch import DAT
+
+    sizes = {
+        "img_size": 16,
+        "embed_dim": 32,
+        "depth": [2],
+        "num_heads": [2],
+        "split_size": [2, 4],
+        "expansion_factor": 2,
+    }
+    return DAT(**sizes | {"expansion_factor": 2, "upscale": 2, "upsampler": "pixelshuffledirect"} | options)
+
+
+@pytest.mark.parametrize(("make", "scale"), [(span, 2), (swinir, 3), (plksr, 4), (dat, 2)])
 @torch.no_grad()
 def test_a_file_and_what_is_released_from_it_are_the_same_function(tmp_path, make, scale):
     theirs = make().eval()
