@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from realsr_mod.runtime.errors import user_errors
+from realsr_mod.runtime.options import ShardOption
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` need not wait for it
     from realsr_mod.data.packing import Packing
@@ -26,34 +27,34 @@ def pack(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Photos decoded at once. Default: one per core, at most 8.")
     ] = None,
+    shard: ShardOption = None,
 ) -> None:
     """Pack photos for training: of a store, only the part that a patch needs is read.
 
     Train with data=packed data.root=STORE. Called again, it goes on where it was stopped, and packs what is new or
-    changed. Files that are no photos are left out and named.
+    changed. Files that are no photos are left out and named. After all shares, the same command without --shard
+    makes them one store.
     """
     with user_errors():
-        run(photos, output, int(max_megapixels * 1e6), threads or min(os.cpu_count() or 1, 8))
+        run(photos, output, int(max_megapixels * 1e6), threads or min(os.cpu_count() or 1, 8), shard)
 
 
-def run(photos: Path, output: Path, max_pixels: int, threads: int) -> None:
+def run(photos: Path, output: Path, max_pixels: int, threads: int, shard: str | None = None) -> None:
     """Plan, pack, and say what came of it; ends with status 1 if files were left out."""
-    from filelock import FileLock, Timeout
-
-    from realsr_mod.data.packing import LOCK, check_space, plan_packing
+    from realsr_mod.data.packing import check_space, locked, plan_packing
     from realsr_mod.data.store import tensorstore
 
     tensorstore()  # says at once if it is not there
-    packing = plan_packing(photos, output.expanduser(), max_pixels, say)
+    packing = plan_packing(photos, output.expanduser(), max_pixels, say, shard)
     packing.store.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(packing.store / LOCK, timeout=0):
-            check_space(packing)
-            failures = {**packing.bad, **write(packing, max_pixels, threads)}
-    except Timeout as error:
-        raise ValueError(f"{output} is being written by another program; wait for it, or give -o another") from error
+    with locked(packing):
+        check_space(packing)
+        failures = {**packing.bad, **write(packing, max_pixels, threads)}
     good = len(packing.sources) + len(packing.bad) - len(failures)
-    say(f"{good} photos packed; train with data=packed data.root={output}")
+    if shard:
+        say(f"{good} photos of share {shard} packed; after all shares, the same command without --shard joins them")
+    else:
+        say(f"{good} photos packed; train with data=packed data.root={output}")
     if failures:
         console.print(f"[red]{len(failures)} of {good + len(failures)} files are left out:[/]")
         for source, reason in failures.items():

@@ -40,6 +40,19 @@ def test_photos_are_packed_and_bad_files_named(tmp_path):
     assert "3 of 3 photos are packed already" in again.output
 
 
+def test_shares_say_how_they_become_one_store(tmp_path):
+    for number in range(6):
+        save(tmp_path / "photos" / f"{number}.png", number)
+    store = tmp_path / "store"
+    for shard in ("1/2", "2/2"):
+        done = pack(tmp_path / "photos", "-o", store, "--shard", shard)
+        assert done.exit_code == 0, done.output
+        assert f"photos of share {shard} packed; after all shares, the same command without --shard" in done.output
+    joined = pack(tmp_path / "photos", "-o", store)
+    assert "6 of 6 photos are packed already" in joined.output
+    assert len(read_index(Place(str(store)))) == 6
+
+
 def test_a_wrong_folder_is_one_sentence(tmp_path):
     done = pack(tmp_path / "nowhere", "-o", tmp_path / "store")
     assert done.exit_code == 1

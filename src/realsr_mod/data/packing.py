@@ -4,9 +4,12 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from realsr_mod.data.checks import image_sizes, stamp
 from realsr_mod.data.store import ARRAYS, INDEX, PackedPhoto, array_spec, mark_process, tensorstore, write_index
@@ -14,8 +17,10 @@ from realsr_mod.images.find import find_images, image_folder
 from realsr_mod.images.image import ImageReadError
 from realsr_mod.images.rgb import read_rgb
 from realsr_mod.runtime.files import read_json
+from realsr_mod.runtime.shards import parse_shard, shard_of
 
-LOCK = ".lock"
+_LOCK = ".lock"  # of a whole packing; a share has one of its own, which begins like that
+_LOCK_WAIT_S = 5  # shares look at the lock of a whole packing for a moment, and may meet
 _SPARE_BYTES = 50_000_000  # left free on the disk
 
 
@@ -28,12 +33,14 @@ class Packing:
         sources: the photos' files, by what the store calls them, in the order of the index.
         done: photos whose arrays are whole.
         bad: files that are no photos, with the reason.
+        shard: which share of the photos this is, such as 3/16; None: all of them.
     """
 
     store: Path
     sources: dict[PackedPhoto, Path]
     done: set[PackedPhoto] = field(default_factory=set)
     bad: dict[Path, str] = field(default_factory=dict)
+    shard: str | None = None
 
     @property
     def todo(self) -> list[PackedPhoto]:
@@ -44,22 +51,28 @@ class Packing:
         return sum(photo.stored_bytes for photo in self.todo)
 
 
-def plan_packing(photos: Path, store: Path, max_pixels: int, say: Callable[[str], object]) -> Packing:
-    """Look at all photos and at what there is of the store.
+def plan_packing(
+    photos: Path, store: Path, max_pixels: int, say: Callable[[str], object], shard: str | None = None
+) -> Packing:
+    """Look at all photos, or those of a share, and at what there is of the store.
 
     Raises FileNotFoundError for a folder without photos, ValueError for a store that would lie among them, or where
     something else lies.
     """
+    wanted = parse_shard(shard) if shard else None
     photos = image_folder(photos)
     if Path(os.path.realpath(store)).is_relative_to(os.path.realpath(photos)):
         raise ValueError(f"{store} lies in the folder of the photos, {photos}; give -o another place")
     if store.exists() and not store.is_dir():
         raise ValueError(f"{store} is a file; give -o a folder")
-    others = {path.name for path in store.iterdir()} - {ARRAYS, INDEX, LOCK} if store.exists() else set()
-    if others:
+    others = {path.name for path in store.iterdir()} - {ARRAYS, INDEX} if store.exists() else set()
+    if others := {name for name in others if not name.startswith(_LOCK)}:
         raise ValueError(f"{store} holds other things ({sorted(others)[0]}); give -o a new folder, or that of a store")
+    found = find_images(photos, say)
+    if wanted:
+        found = [path for path in found if shard_of(path.relative_to(photos), wanted[1]) == wanted[0]]
     sources, bad = {}, {}
-    for path, seen in image_sizes(find_images(photos, say), max_pixels=max_pixels).items():
+    for path, seen in image_sizes(found, max_pixels=max_pixels).items():
         name = path.relative_to(photos).as_posix()
         if isinstance(seen, str):
             bad[path] = seen
@@ -68,7 +81,30 @@ def plan_packing(photos: Path, store: Path, max_pixels: int, say: Callable[[str]
         else:
             sources[PackedPhoto(name, *seen)] = path
     done = {photo for photo, path in sources.items() if _is_whole(store / photo.array, photo, path)}
-    return Packing(store, sources, done, bad)
+    return Packing(store, sources, done, bad, shard)
+
+
+@contextmanager
+def locked(packing: Packing) -> Iterator[None]:
+    """Hold the store against others: a whole packing against all, a share against a whole packing and its like.
+
+    Raises ValueError if another program is writing.
+    """
+    whole, store = packing.store / _LOCK, packing.store
+    mine = whole if packing.shard is None else store / f"{_LOCK}-{packing.shard.strip().replace('/', '-of-')}"
+    try:
+        with FileLock(mine, timeout=0):
+            if packing.shard is not None:
+                FileLock(whole, timeout=_LOCK_WAIT_S).acquire().lock.release()
+            for other in sorted(store.glob(f"{_LOCK}-*")):
+                if packing.shard is None or not other.name.endswith(f"-of-{parse_shard(packing.shard)[1]}"):
+                    FileLock(other, timeout=0).acquire().lock.release()
+            yield
+    except Timeout as error:
+        raise ValueError(
+            f"{store} is being written by another program ({Path(error.lock_file).name} is held); wait for it, or give "
+            "-o another"
+        ) from error
 
 
 def check_space(packing: Packing) -> None:
@@ -83,6 +119,8 @@ def check_space(packing: Packing) -> None:
 
 def pack(packing: Packing, max_pixels: int, threads: int) -> Iterator[tuple[PackedPhoto, str]]:
     """Write what is missing; after each photo it is told, with the reason if it failed. The index is written last.
+
+    A share leaves the index to the whole packing, which finds the shares' arrays.
 
     Raises OSError if the disk is full, and ValueError if no photo is left: then there is no index.
     """
@@ -105,6 +143,8 @@ def pack(packing: Packing, max_pixels: int, threads: int) -> Iterator[tuple[Pack
                 yield photo, reason
         finally:  # also when the program is told to stop: what is being written is finished, the rest is not begun
             pool.shutdown(cancel_futures=True)
+    if packing.shard is not None:
+        return
     good = [photo for photo in packing.sources if photo not in failed]
     if not good:
         raise ValueError("no photo could be read, so there is no store; give a folder of photos")

@@ -1,5 +1,6 @@
 """A store is whole or none; what is whole is not made again."""
 
+import contextlib
 import json
 import shutil
 
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from realsr_mod.data import packing as packing_module
-from realsr_mod.data.packing import check_space, pack, plan_packing
+from realsr_mod.data.packing import check_space, locked, pack, plan_packing
 from realsr_mod.data.store import INDEX, Place, array_spec, read_index, tensorstore
 
 PIXELS = 10_000_000
@@ -124,3 +125,45 @@ def test_the_index_is_plain_json(tmp_path, photo_folder):
         "version": 1, "chunk_px": 128,
         "photos": [[name, 40, 48] for name in ("a.png", "b.png", "c.png", "inner/d.png", "inner/e.png")],
     }  # fmt: skip
+
+
+def test_shares_together_are_the_whole_and_joining_packs_nothing_again(tmp_path, photo_folder):
+    store = tmp_path / "store"
+    store.mkdir()
+    packed = []
+    for shard in ("1/3", "2/3", "3/3"):
+        packing = plan_packing(photo_folder, store, PIXELS, print, shard)
+        with locked(packing):
+            packed += [photo.name for photo, _ in pack(packing, PIXELS, 1)]
+        assert not (store / INDEX).exists()
+    assert sorted(packed) == ["a.png", "b.png", "c.png", "inner/d.png", "inner/e.png"]
+    joined, done = pack_all(photo_folder, store)
+    assert (len(joined.done), done) == (5, {})
+    pack_all(photo_folder, tmp_path / "alone")
+    assert (store / INDEX).read_bytes() == (tmp_path / "alone" / INDEX).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "refused"),
+    [
+        (None, "1/3", ".lock"),
+        ("1/3", None, ".lock-1-of-3"),
+        ("1/3", "1/3", ".lock-1-of-3"),
+        ("1/3", "1/2", ".lock-1-of-3"),
+        ("1/3", "2/3", None),
+    ],
+)
+def test_a_share_keeps_all_but_other_shares_of_as_many_away(tmp_path, photo_folder, monkeypatch, held, asked, refused):
+    monkeypatch.setattr(packing_module, "_LOCK_WAIT_S", 0.01)
+    store = tmp_path / "store"
+    store.mkdir()
+    with locked(plan_packing(photo_folder, store, PIXELS, print, held)):
+        second = plan_packing(photo_folder, store, PIXELS, print, asked)
+        refusal = pytest.raises(ValueError, match=rf"written by another program \({refused} is held\)")
+        with refusal if refused else contextlib.nullcontext(), locked(second):
+            pass
+
+
+def test_a_share_that_is_none_is_refused_before_photos_are_looked_at(tmp_path):
+    with pytest.raises(ValueError, match=r"--shard 4/3 must be I/N with I from 1 to N"):
+        plan_packing(tmp_path / "nowhere", tmp_path / "store", PIXELS, print, "4/3")
