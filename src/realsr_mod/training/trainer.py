@@ -100,6 +100,7 @@ def job_of_sweep(cfg: DictConfig, run: Path) -> float:
 def train(cfg: DictConfig, run: Path) -> float:
     """Train what `cfg` describes in the folder `run`; returns the final `cfg.rank_by`, or accuracy (for sweeps)."""
     check_rank_by(cfg)
+    check_relation(cfg)
     if trains_others_first(cfg, run):
         check_images(cfg)
     resolve_prerequisites(cfg, run, list(HydraConfig.get().overrides.task))
@@ -147,10 +148,25 @@ def check_rank_by(cfg: DictConfig) -> None:
         raise ValueError(f"rank_by={cfg.rank_by} would not be measured; add it: method.metrics=[{cfg.rank_by}]")
 
 
+def by_gradients(cfg: DictConfig) -> bool:
+    """Whether auxiliary tasks are weighted by their gradients, at the weights that the training begins with."""
+    return bool(OmegaConf.select(cfg, "method.relation", throw_on_missing=False) == "gradient")
+
+
+def check_relation(cfg: DictConfig) -> None:
+    """Raise a ValueError, before anything is trained, where relations would be read off gradients of random weights."""
+    if by_gradients(cfg) and OmegaConf.select(cfg, "method.start_from") is None:
+        raise ValueError(
+            "relation=gradient with start_from=null: gradients of random weights say nothing about a camera; give "
+            "start_from=RUN, a network that has learned all distortions (experiment=drtl_general trains one), or "
+            "relation=auto, which needs no trained network"
+        )
+
+
 def check_images(cfg: DictConfig) -> None:
     """Look at the images before anything is trained that this run builds on: what is wrong is said at once."""
     instantiate(cfg.data).setup()
-    if OmegaConf.select(cfg, "relation") == "gradient":  # then the method looks at a camera's pairs beside its data
+    if by_gradients(cfg):  # then the method looks at a camera's pairs beside its data
         instantiate(cfg.method.support)().setup()
 
 

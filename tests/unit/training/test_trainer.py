@@ -4,7 +4,7 @@ import pytest
 
 from realsr_mod.runtime.compose import compose
 from realsr_mod.training.showing import show
-from realsr_mod.training.trainer import build_trainer
+from realsr_mod.training.trainer import build_trainer, check_relation
 
 
 def test_validation_comes_after_as_many_steps_however_many_batches_a_step_has(tmp_path):
@@ -40,3 +40,20 @@ def test_a_model_below_bicubic_is_named_as_such(tmp_path, capsys, psnr_y, is_job
     printed = capsys.readouterr().out
     assert f"{psnr_y:.2f}" in printed
     assert (f"start_from={tmp_path}" in printed) == said
+
+
+@pytest.mark.parametrize("experiment", ["drtl_pretrain", "drtl_maml", "drtl_reptile"])
+def test_gradients_of_random_weights_are_no_relation(experiment):
+    def checked(*options):
+        check_relation(compose("train", [f"experiment={experiment}", "pairs=somewhere", *options]))
+
+    with pytest.raises(ValueError, match=r"relation=gradient with start_from=null.*give start_from=RUN.*relation=auto"):
+        checked("relation=gradient", "start_from=null")
+    checked("relation=gradient", "start_from=somewhere")
+    checked("relation=gradient", "start_from=null", "method.start_from=somewhere")
+    checked("relation=auto", "start_from=null")
+
+
+def test_where_nothing_is_related_anything_may_be_the_start():
+    check_relation(compose("train", ["experiment=srresnet", "start_from=null"]))
+    check_relation(compose("train", ["experiment=drtl_pretrain", "pairs=null", "relation=null", "start_from=null"]))
