@@ -42,7 +42,7 @@ def run_command(
     from realsr_mod.runtime.compose import main_options
     from realsr_mod.runtime.config_errors import USER_ERRORS, explain
     from realsr_mod.runtime.folders import new_folder
-    from realsr_mod.runtime.overrides import flags_first, readable
+    from realsr_mod.runtime.overrides import flags_first, readable, without_null
     from realsr_mod.runtime.ranks import agreed, is_first, started_together
 
     traceback_wanted = os.environ.get("HYDRA_FULL_ERROR") == "1"
@@ -51,7 +51,7 @@ def run_command(
     try:
         if started_together() or "LOCAL_RANK" not in os.environ:
             is_sweep = not {"-m", "--multirun"}.isdisjoint(sys.argv)
-            given = [readable(argument, is_sweep) for argument in flags_first(sys.argv[1:])]
+            given = [without_null(readable(argument, is_sweep)) for argument in flags_first(sys.argv[1:])]
             sys.argv[1:] = agreed("arguments", lambda: prepare(given))
             if not is_first():
                 sys.argv.append("hydra.output_subdir=null")  # the first writes the configuration down

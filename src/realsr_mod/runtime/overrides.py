@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+from realsr_mod.runtime.plugins import is_group
+
 # Keys whose values are text whatever they look like: names and folders of people's own.
 _TEXT = re.compile(r"(?:.*[._])?(?:root|name|output)")
 _NOT_TEXT = re.compile(r"[+-]?(?:\d[\d_]*)?\.?\d*(?:e[+-]?\d+)?|[+-]?(?:inf|nan)|true|false", re.IGNORECASE)
@@ -45,6 +47,18 @@ def _is_plain(value: str) -> bool:
 def in_quotes(value: str) -> str:
     """A value that Hydra takes as it is, whatever characters it has."""
     return "'" + value.replace("'", "\\'") + "'"
+
+
+def without_null(argument: str) -> str:
+    """`GROUP=null` as `~GROUP`, which is how Hydra is told that nothing is chosen for a group."""
+    group, _, value = argument.partition("=")
+    return f"~{group}" if value.lower() == "null" and is_group(group) else argument
+
+
+def groups_taken_away(overrides: Sequence[str]) -> list[str]:
+    """The groups for which these overrides choose nothing: `~GROUP`, `~GROUP=CHOICE`."""
+    named = (item.removeprefix("~").partition("=")[0] for item in overrides if item.startswith("~"))
+    return [group for group in named if is_group(group)]
 
 
 def is_override(argument: str) -> bool:

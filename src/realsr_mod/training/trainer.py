@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 import realsr_mod
 from realsr_mod.methods.base import TrainingModule
 from realsr_mod.metrics.named import METRICS, metric_named
-from realsr_mod.runtime.compose import instantiate
+from realsr_mod.runtime.compose import check_groups, clear_groups_taken_away, instantiate
 from realsr_mod.runtime.config_errors import USER_ERRORS, explain
 from realsr_mod.runtime.devices import LIGHTNING_PRECISIONS, best_precision, describe
 from realsr_mod.runtime.files import write_json
@@ -99,11 +99,14 @@ def job_of_sweep(cfg: DictConfig, run: Path) -> float:
 
 def train(cfg: DictConfig, run: Path) -> float:
     """Train what `cfg` describes in the folder `run`; returns the final `cfg.rank_by`, or accuracy (for sweeps)."""
+    overrides = list(HydraConfig.get().overrides.task)
+    clear_groups_taken_away(cfg, overrides)
+    check_groups(cfg)
     check_rank_by(cfg)
     check_relation(cfg)
     if trains_others_first(cfg, run):
         check_images(cfg)
-    resolve_prerequisites(cfg, run, list(HydraConfig.get().overrides.task))
+    resolve_prerequisites(cfg, run, overrides)
     adopt_network(cfg)
     pl.seed_everything(cfg.seed, verbose=False)
     datamodule = instantiate(cfg.data)

@@ -7,7 +7,7 @@ from hydra.errors import InstantiationException
 from omegaconf.errors import MissingMandatoryValue
 
 import realsr_mod.runtime.compose as compose_module
-from realsr_mod.runtime.compose import TARGETS, compose, instantiate
+from realsr_mod.runtime.compose import OPTIONAL_GROUPS, TARGETS, check_groups, compose, instantiate
 from realsr_mod.runtime.config import CONF_DIR
 from realsr_mod.runtime.hydra_command import run_command
 
@@ -66,3 +66,22 @@ def test_an_error_of_a_target_is_the_cause_of_hydras():
 def test_a_missing_value_is_named():
     with pytest.raises(MissingMandatoryValue, match="scale"):
         instantiate({"_target_": BICUBIC, "scale": "???"})
+
+
+@pytest.mark.parametrize("taken", ["~adversarial", "adversarial=null"])
+@pytest.mark.parametrize("experiment", ["srgan", "kdsr_gan", "zoo/kdsr_texture"])
+def test_an_experiment_that_sets_keys_of_a_game_goes_without_one(experiment, taken):
+    cfg = compose("train", [f"experiment={experiment}", taken])
+    assert cfg.method.adversarial is None
+    check_groups(cfg)
+
+
+def test_keys_that_nothing_takes_are_named_with_the_remedy():
+    check_groups(compose("train", ["adversarial=unet"]))
+    with pytest.raises(ValueError, match=r"adversarial has keys \(weight\).*choose adversarial=unet, .*: ~adversarial"):
+        check_groups(compose("train", ["+adversarial.weight=1"]))
+
+
+def test_what_is_optional_is_null_unless_it_is_chosen():
+    cfg = compose("train", ["~experiment", *(f"~{group}" for group in OPTIONAL_GROUPS)])
+    assert [cfg[group] for group in OPTIONAL_GROUPS] == [None] * 4

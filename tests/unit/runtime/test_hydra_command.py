@@ -27,6 +27,9 @@ def failing(arguments, monkeypatch, capsys, task=lambda cfg: None):
         ("sede=1", ["no key 'sede'", "did you mean 'seed'?", "scale"]),
         ("experiment=kdsr_studnt", ["no experiment 'kdsr_studnt'", "'kdsr_student'?", "paper/kdsr_iso_teacher"]),
         ("data=foldr", ["data/foldr", "folder"]),
+        ("adversarial.weight=1", ["nothing is chosen for adversarial", "no key 'weight'", "choose adversarial=unet"]),
+        ("~nosuch/group", ["nosuch/group"]),
+        ("conditions=null", ["~conditions: this command has no group 'conditions'", "leave it out"]),
     ],
 )
 def test_what_does_not_exist_is_named_with_what_does(argument, named, monkeypatch, capsys, tmp_path):
@@ -34,6 +37,31 @@ def test_what_does_not_exist_is_named_with_what_does(argument, named, monkeypatc
     error = failing([argument], monkeypatch, capsys)
     assert all(part in error for part in named), error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("argument", ["degradation=null", "~degradation"])
+def test_what_cannot_be_taken_away_is_named_with_what_there_is(argument, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    error = failing([argument], monkeypatch, capsys, lambda cfg: cfg.data.degradation)
+    assert "error: ~degradation takes away what is needed here; leave it out, or choose degradation=auxiliary" in error
+    error = failing(["~logger"], monkeypatch, capsys, lambda cfg: cfg.logger)
+    assert "error: ~logger takes away what is needed here" in error
+
+
+def test_a_sweep_cannot_choose_nothing(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    error = failing(["-m", "start_from=null", "scheduler=one_cycle,null"], monkeypatch, capsys)
+    assert "error: scheduler=null: a sweep cannot" in error
+    assert "~scheduler does" in error
+
+
+@pytest.mark.parametrize("argument", ["scheduler=null", "~scheduler"])
+def test_a_choice_is_taken_away_by_either_word(argument, monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train", argument, "adversarial=null"])
+    run_command("train", lambda cfg: seen.append((cfg.method.scheduler, cfg.method.adversarial)))
+    assert seen == [(None, None)]
 
 
 def test_omegaconfs_own_hint_from_2_4_on_is_passed_over():

@@ -3,7 +3,7 @@
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from realsr_mod.runtime.overrides import readable
+from realsr_mod.runtime.overrides import groups_taken_away, readable, without_null
 
 
 def values(argument: str, is_sweep: bool = False) -> list:
@@ -45,3 +45,10 @@ def test_a_sweep_over_any_names_is_one_over_each(argument):
 
 def test_a_sweep_over_numbers_stays_one():
     assert [float(text) for text in texts("method.optimizer.lr=1e-3,2e-3", is_sweep=True)] == [1e-3, 2e-3]
+
+
+def test_nothing_chosen_for_a_group_is_the_group_taken_away():
+    assert [without_null(item) for item in ("scheduler=null", "adversarial=Null")] == ["~scheduler", "~adversarial"]
+    others = ["teacher=null", "scheduler=linear", "data.root=null", "+scheduler=null", "scheduler", "--cfg"]
+    assert [without_null(item) for item in others] == others
+    assert groups_taken_away(["~scheduler", "~data=folder", "~seed", "network=kdsr_m"]) == ["scheduler", "data"]
