@@ -40,18 +40,18 @@ def comparison_grid(rows: Sequence[Mapping[str, Tensor]], scale: int, crop_px: i
     return captioned_grid(cells)
 
 
-def captioned_grid(rows: Sequence[Sequence[tuple[str, Image.Image]]]) -> Image.Image:
-    """Images of one size in rows, each under its caption."""
+def captioned_grid(rows: Sequence[Sequence[tuple[str, Image.Image]]], caption_px: int = CAPTION_PX) -> Image.Image:
+    """Images of one size in rows, each under its caption, a line of `caption_px`."""
     width, height = rows[0][0][1].size
-    cell_w, cell_h = width + GAP_PX, height + CAPTION_PX + GAP_PX
+    cell_w, cell_h = width + GAP_PX, height + caption_px + GAP_PX
     columns = max(len(row) for row in rows)
     canvas = Image.new("RGB", (columns * cell_w + GAP_PX, len(rows) * cell_h + GAP_PX), "white")
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(13)
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(0.72 * caption_px)
     for i, row in enumerate(rows):
         for j, (caption, image) in enumerate(row):
             x, y = GAP_PX + j * cell_w, GAP_PX + i * cell_h
             draw.text((x + 2, y), caption, fill="black", font=font)
-            canvas.paste(image, (x, y + CAPTION_PX))
+            canvas.paste(image, (x, y + caption_px))
     return canvas
 
 
