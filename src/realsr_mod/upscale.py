@@ -149,6 +149,7 @@ def upscale(
     engine: Annotated[
         EngineName, option("auto: OpenVINO on a CPU, if it is installed and the model made for it; else torch.")
     ] = EngineName.auto,
+    raw_colors: Annotated[bool, option("The network's own colors, not the photo's.", "--raw-colors")] = False,
     file_format: Annotated[Format, option("auto keeps each photo's own.", "--format")] = Format.auto,
     frames: Annotated[
         Frames, option("Of animated GIF, WebP, PNG, and pages of TIFF: the first, or all.")
@@ -193,6 +194,7 @@ def upscale(
             "tile": tile,
             "overlap": overlap,
             "engine": engine.value,
+            "keep_colors": not raw_colors,
         }
         upscaler = load(location, shown, **engine_settings)
         wanted = wanted_size(size, long_side)
@@ -204,7 +206,7 @@ def upscale(
     from realsr_mod.inference.steady import Steady
 
     settings = Settings(file_format.value, compare, overwrite, int(max_megapixels * 1e6), all_frames, codec.value, crf)
-    identity = f"{shown} {identity_of(location)} {upscaler.engine.name} {upscaler.device} {precision.value}"
+    identity = f"{shown} {identity_of(location)} {upscaler.engine.name} {upscaler.device} {precision} {raw_colors}"
     steady = Steady(upscaler, outscale, {"blur": blur, "noise": noise}, wanted, identity)
     if cluster is not None:
         outcomes, stopped = run_on_cluster(jobs, output, steady, settings, location, engine_settings, workers)

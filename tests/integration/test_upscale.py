@@ -197,6 +197,19 @@ def test_sliders_change_the_result(models, photos, tmp_path):
     assert np.abs(results[0] - results[1]).max() > 0
 
 
+def test_colors_are_the_photos_or_the_networks_own(models, tmp_path):
+    Image.fromarray(np.full((40, 40, 3), 60, np.uint8)).save(tmp_path / "dark.png")
+    means = []
+    for options in ([], ["--raw-colors"]):
+        code, output = run(
+            tmp_path / "dark.png", "-o", tmp_path, "--model", models / "mm", "--suffix", "x", *options, "--overwrite"
+        )
+        assert code == 0, output
+        means.append(read_image(tmp_path / "dark_x.png").pixels_HWC.mean())
+    assert abs(means[0] - 60) < 2
+    assert abs(means[1] - 60) > 20  # this network adds half of white
+
+
 def test_outscale_format_and_comparison(models, photos, tmp_path):
     code, output = run(
         photos / "a b.png",

@@ -53,15 +53,20 @@ def estimate_of_some(upscaler: Upscaler, pixels_HWC: np.ndarray) -> np.ndarray:
 
     It is settled as that of a video's shot is, on the middle one, so that all parts are restored alike.
     """
-    cells = telling_cells(pixels_HWC) or all_cells(*pixels_HWC.shape[:2])
-    height, width = pixels_HWC.shape[:2]
-    chosen = [cells[i] for i in np.linspace(0, len(cells) - 1, min(SAMPLES, len(cells))).astype(int)]
-    tiles = [
-        pixels_HWC[region_around(pixels_HWC, x / width, y / height, SAMPLE_SIDE_PX).inside]
-        for y, x in chosen or [(height // 2, width // 2)]
-    ]
+    tiles = samples(pixels_HWC)
     embedding_D: np.ndarray = np.mean([upscaler.estimate(tile) for tile in tiles], axis=0)
     return upscaler.settle(tiles[len(tiles) // 2], embedding_D, {})
+
+
+def samples(pixels_HWC: np.ndarray, count: int = SAMPLES, side: int = SAMPLE_SIDE_PX) -> list[np.ndarray]:
+    """Tiles of an image, at most so many of a side, spread over what holds something."""
+    cells = telling_cells(pixels_HWC) or all_cells(*pixels_HWC.shape[:2])
+    height, width = pixels_HWC.shape[:2]
+    chosen = [cells[i] for i in np.linspace(0, len(cells) - 1, min(count, len(cells))).astype(int)]
+    return [
+        pixels_HWC[region_around(pixels_HWC, x / width, y / height, side).inside]
+        for y, x in chosen or [(height // 2, width // 2)]
+    ]
 
 
 def restored_region(
@@ -74,7 +79,8 @@ def restored_region(
             (region.top, region.left), (region.height, region.width), pixels_HWC.shape[:2], strict=True
         )
     )
-    one_piece = Upscaler(upscaler.engine, upscaler.device, upscaler.precision, tile=0, overlap=0)
+    keep = upscaler.keep_colors
+    one_piece = Upscaler(upscaler.engine, upscaler.device, upscaler.precision, tile=0, overlap=0, keep_colors=keep)
     made = one_piece.frame(pixels_HWC[rows][:, columns], embedding_D, degrees, outscale)
     inner = Region(CONTEXT_PX, CONTEXT_PX, region.height, region.width).enlarged(outscale)
     return np.ascontiguousarray(made[inner.inside])
