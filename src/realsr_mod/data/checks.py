@@ -6,11 +6,13 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
 from typing import Literal
 
+from platformdirs import user_cache_path
 from pytorch_lightning.utilities import rank_zero_only, rank_zero_warn
 from rich.progress import Progress
 
@@ -26,6 +28,7 @@ Size = tuple[int, int]  # height and width
 _PROGRESS_AFTER_S = 1.0
 _THREADS = 8  # headers are mostly waiting for the disk
 _NAMED_IN_MESSAGE = 5
+_REMEMBERED = 64  # folders, those used last
 
 
 @dataclass
@@ -45,9 +48,10 @@ def check_images(
 ) -> CheckedImages:
     """Read the header of every file, unless it was read before and has not changed since.
 
-    What was read is remembered in `cache_dir`, by default the user's cache folder. A file that cannot be read, or
-    whose shorter side is under `min_side_px`, or that has more than `max_pixels`, is bad: left out with a warning
-    that names it, or with `on_bad_image="error"` a ValueError. Raises ValueError if no good file is left.
+    What was read is remembered in `cache_dir`, by default the user's cache folder, of the 64 folders used last. A file
+    that cannot be read, or whose shorter side is under `min_side_px`, or that has more than `max_pixels`, is bad: left
+    out with a warning that names it, or with `on_bad_image="error"` a ValueError. Raises ValueError if no good file is
+    left.
     """
     return check_sizes(image_sizes(paths, cache_dir, max_pixels), min_side_px, on_bad_image, max_pixels)
 
@@ -89,8 +93,8 @@ def list_some(lines: Iterable[str]) -> str:
 
 
 def default_cache_dir() -> Path:
-    """The user's cache folder for this library: `$XDG_CACHE_HOME/realsr_mod` or `~/.cache/realsr_mod`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "realsr_mod"
+    """The user's cache folder for this library, on Linux `$XDG_CACHE_HOME/realsr_mod` or `~/.cache/realsr_mod`."""
+    return user_cache_path("realsr_mod", appauthor=False)
 
 
 def _report(checked: CheckedImages, on_bad_image: OnBadImage) -> None:
@@ -121,6 +125,10 @@ def _headers(paths: Sequence[Path], cache_dir: Path, max_pixels: int) -> Iterato
     headers = known | dict(zip(unknown, _read_headers(unknown, max_pixels), strict=True))
     if unknown:
         _save(cache_file, {str(p): [*stamps[p], *header] for p, header in headers.items() if isinstance(header, tuple)})
+        _forget(cache_dir)
+    else:
+        with suppress(OSError):
+            os.utime(cache_file)  # it has been used just now
     return (headers[path] for path in paths)
 
 
@@ -178,3 +186,14 @@ def _save(cache_file: Path, cache: dict[str, list[int]]) -> None:
             json.dump(cache, file)
     except OSError:
         pass  # a home folder that cannot be written costs time at the next start, nothing else
+
+
+def _forget(cache_dir: Path) -> None:
+    """Remove what was remembered of all folders but those used last.
+
+    Another process may do the same, or be about to read such a file: then its photos are looked at once more.
+    """
+    with suppress(OSError):
+        remembered = sorted(cache_dir.glob("image-sizes-*.json"), key=stamp, reverse=True)
+        for cache_file in remembered[_REMEMBERED:]:
+            cache_file.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 import functools
 import io
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from rich.console import Console
@@ -79,6 +80,36 @@ def test_only_new_changed_and_bad_files_are_read_again(mixed, save_photo, monkey
     with pytest.warns(UserWarning, match="2 of 4"):
         assert check_images(mixed, 32).sizes[mixed[1]] == (64, 64)
     assert sorted(read) == ["broken.png", "good.png"]
+
+
+def test_the_folders_used_last_are_remembered(tmp_path, save_photo, monkeypatch, cache_in_tmp):
+    def check(name):
+        save_photo(tmp_path / name / "a.png", 40, 40)
+        os.utime(tmp_path / name / "a.png", ns=(1, 1))  # the same photo each time
+        check_images([tmp_path / name / "a.png"], 32)
+        newest = max(cache_in_tmp.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        for path in cache_in_tmp.iterdir():  # an hour passes
+            os.utime(path, ns=(0, path.stat().st_mtime_ns - 3_600_000_000_000))
+        return newest
+
+    monkeypatch.setattr(checks, "_REMEMBERED", 3)
+    one, two, three = map(check, ("one", "two", "three"))
+    assert check("one") == one  # used, not written
+    (cache_in_tmp / "another.json").touch()
+    four = check("four")
+    assert set(cache_in_tmp.iterdir()) == {one, three, four, cache_in_tmp / "another.json"}
+    assert two not in {one, three, four}
+
+
+def test_many_may_remember_and_forget_at_once(tmp_path, save_photo, monkeypatch, cache_in_tmp):
+    monkeypatch.setattr(checks, "_REMEMBERED", 2)
+    photos = [tmp_path / str(number) / "a.png" for number in range(24)]
+    for photo in photos:
+        save_photo(photo, 40, 50)
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda photo: check_images([photo], 32).sizes[photo], [*photos, *photos])
+    assert set(found) == {(40, 50)}
+    assert len(list(cache_in_tmp.iterdir())) <= 2
 
 
 @pytest.mark.parametrize("damage", ["not json", "[1, 2]"])
