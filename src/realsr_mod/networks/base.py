@@ -5,6 +5,7 @@ Legend: B batch, H and W the low-resolution size, s the scale, D the embedding's
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -63,7 +64,8 @@ class Estimator(nn.Module, ABC):
     scale: int  # of the super-resolution that the degradation belongs to
     sees_hr: bool = False
     embedding_dim: int = 0
-    embedding_names: tuple[str, ...] = ()  # names of embedding entries that a person may set, for example blur, noise
+    embedding_names: tuple[str, ...] = ()  # of its first entries, which a person may set, for example blur, noise
+    borrowed: Mapping[str, str] = MappingProxyType({})  # parts that are a published model's: prefix of names to model
 
     def __init__(self) -> None:
         super().__init__()

@@ -15,6 +15,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from realsr_mod.networks.base import EmbeddingRange, Estimator, SRNetwork
 from realsr_mod.runtime.door import build, check_plain, described
 from realsr_mod.runtime.files import atomic_write, read_json, write_json
+from realsr_mod.weights.borrowed import MOST_TENSORS, borrowed_state, check_sizes, named_in, own_state
 from realsr_mod.weights.catalog import CONFIG_NAME, WEIGHTS_NAME
 from realsr_mod.weights.locate import Model, ModelLocation, locate
 from realsr_mod.weights.official import read_official
@@ -29,6 +30,8 @@ _KINDS = {"sha256": str, "name": str, "method": str, "restores": bool}  # of wha
 def save_model(network: Estimator, folder: str | Path, network_config: Mapping[str, Any], info: dict[str, Any]) -> Path:
     """Write a network's weights and config into `folder`, each file atomically. Returns the weights' path.
 
+    What a network borrows from a published model is left out: `load_model` takes it from the user's cache.
+
     Args:
         network: what to release; one in half precision is stored so, and loads as float32.
         network_config: `_target_` and the constructor's arguments, as in `conf/network/*.yaml`, resolved.
@@ -36,7 +39,7 @@ def save_model(network: Estimator, folder: str | Path, network_config: Mapping[s
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    content = save({key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()})
+    content = save({key: value.detach().cpu().contiguous() for key, value in own_state(network).items()})
     weights = folder / WEIGHTS_NAME
     with atomic_write(weights, sync=True) as file:
         file.write(content)
@@ -81,9 +84,11 @@ def _check_fit(network_config: Mapping[str, Any], location: ModelLocation) -> No
     It is built without memory, so whatever sizes a config gives are only believed if the weights have them.
     """
     shapes = read_shapes(location.weights)
+    most = 2 * len(shapes) + 64 + (MOST_TENSORS if named_in(network_config) else 0)
     with torch.device("meta"):
-        network = build_network(network_config, location.config, 2 * len(shapes) + 64)
-    check_state(network, shapes, location.weights.parent)
+        network = build_network(network_config, location.config, most)
+    check_sizes(network, location.config)
+    check_state(network, shapes, location.weights.parent, own_state(network))
 
 
 def check_network_config(network_config: object, where: object) -> None:
@@ -152,7 +157,7 @@ def load_model(model: Model, device: str | torch.device = "cpu") -> Estimator:
         device: where to.
 
     Raises:
-        FileNotFoundError: nothing there.
+        FileNotFoundError: nothing there, or a published model that it builds on has not been fetched.
         ValueError: weights and config do not fit; the message names the keys. Or the file is not the one released.
     """
     location = locate(model)
@@ -161,7 +166,7 @@ def load_model(model: Model, device: str | torch.device = "cpu") -> Estimator:
     config, source = read_config(location), location.weights.parent
     check_hash(location.weights, config.get("sha256"))  # models of earlier versions have none
     network = build_network(config["network"], location.config)
-    load_state(network, read_checkpoint(location.weights), source)
+    load_state(network, {**read_checkpoint(location.weights), **borrowed_state(network)}, source)
     network.embedding_range = described_range(config.get("embedding_range"), network, location.config)
     return network.to(device).eval()
 

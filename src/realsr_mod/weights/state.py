@@ -85,9 +85,14 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], source: object) 
     network.load_state_dict(state)
 
 
-def check_state(network: nn.Module, state: Mapping[str, Tensor], source: object) -> None:
-    """Raise a ValueError that names what does not fit, unless the names and shapes are exactly the network's."""
-    expected = network.state_dict()
+def check_state(
+    network: nn.Module, state: Mapping[str, Tensor], source: object, wanted: Mapping[str, Tensor] | None = None
+) -> None:
+    """Raise a ValueError that names what does not fit, unless the names and shapes are exactly the network's.
+
+    `wanted`: the part of the network's tensors that `state` should hold, where that is not all of them.
+    """
+    expected = network.state_dict() if wanted is None else wanted
     problems = [f"missing {key}" for key in expected.keys() - state.keys()]
     problems += [f"unexpected {key}" for key in state.keys() - expected.keys()]
     problems += [
