@@ -53,3 +53,21 @@ def nothing_fetched(monkeypatch):
 def golden():
     """A function from a golden file's name to its tensors and metadata."""
     return read_golden
+
+
+@pytest.fixture
+def tiny_backbone(tmp_path, monkeypatch):
+    """A small network in place of realesrgan-x4plus, in a cache of its own; gives its `.param` file."""
+    import hashlib
+
+    from ncnn_files import rrdb
+    from realsr_mod.weights import realesrgan
+
+    monkeypatch.setenv(realesrgan.CACHE_VARIABLE, str(tmp_path / "cache"))
+    folder = realesrgan.cache_folder()
+    folder.mkdir(parents=True)
+    param = rrdb().save(folder / "realesrgan-x4plus.param")
+    hashes = (hashlib.sha256(path.read_bytes()).hexdigest() for path in (param, param.with_suffix(".bin")))
+    tiny = realesrgan.Published("realesrgan-x4plus", 4, 3659, "Tests", *hashes)
+    monkeypatch.setattr(realesrgan, "PUBLISHED", (tiny,))
+    return param

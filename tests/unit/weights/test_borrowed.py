@@ -1,0 +1,85 @@
+"""Networks that build on a published model: small files, the very backbone, and an answer where it is missing."""
+
+import json
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from realsr_mod.methods.mmrealsr.steered import SteeredRRDBNet
+from realsr_mod.weights import realesrgan
+from realsr_mod.weights.borrowed import borrowed_state
+from realsr_mod.weights.official import read_official
+from realsr_mod.weights.release import load_restorer, read_config, save_model
+
+CONFIG = {
+    "_target_": "realsr_mod.methods.mmrealsr.steered.SteeredRRDBNet",
+    "backbone": "realesrgan-x4plus",
+    "scale": 4,
+    "channels": 4,
+    "num_blocks": 1,
+    "growth": 2,
+    "hidden": 8,
+    "estimator_widths": [4],
+    "estimator_blocks": [1],
+    "estimator_downscales": [1],
+}
+
+
+@pytest.fixture
+def network(tiny_backbone) -> SteeredRRDBNet:
+    torch.manual_seed(0)
+    network = SteeredRRDBNet(**{key: value for key, value in CONFIG.items() if key != "_target_"})
+    network.load_state_dict(network.state_dict() | borrowed_state(network))
+    torch.nn.init.normal_(network.modulation.mlps[0][2].weight)
+    return network.eval()
+
+
+@pytest.fixture
+def folder(network, tmp_path):
+    save_model(network, tmp_path / "model", CONFIG, {"name": "sliders"})
+    return tmp_path / "model"
+
+
+def edit(folder, **changes) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"network": config["network"] | changes}))
+
+
+@torch.no_grad()
+def test_a_released_file_has_the_small_part_alone(folder, network, tiny_backbone):
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        kept = set(file.keys())
+    assert kept == {key for key in network.state_dict() if not key.startswith("restorer.")}
+    loaded = load_restorer(folder)
+    for key, value in network.state_dict().items():
+        assert torch.equal(loaded.state_dict()[key], value), key
+    lr = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(loaded(lr), read_official(tiny_backbone)[0](lr))
+    turned = torch.tensor([[1.0, 0.0, 0.5, 0.5]])
+    assert torch.equal(loaded.restore(lr, turned), network.restore(lr, turned))
+
+
+def test_without_the_backbone_its_config_is_read_and_loading_says_what_to_fetch(folder, tiny_backbone):
+    tiny_backbone.with_suffix(".bin").write_bytes(b"other")  # a name means one model
+    assert read_config(folder)["network"]["backbone"] == "realesrgan-x4plus"
+    with pytest.raises(FileNotFoundError, match="realesrgan-x4plus is not here yet; 'python -m realsr_mod.zoo get"):
+        load_restorer(folder)
+
+
+@pytest.mark.parametrize("name", ["../secret", "hf://somebody/model", "mmrealsr-x4"])
+def test_a_config_can_name_published_models_alone(folder, name):
+    edit(folder, backbone=name)
+    with pytest.raises(ValueError, match=f"backbone '{name}': not a published model; .*realesrgan-x4plus"):
+        load_restorer(folder)
+
+
+def test_a_size_that_the_published_model_has_not_is_refused(folder, tiny_backbone, monkeypatch):
+    edit(folder, growth=3000)  # the weights beside it do not contradict
+    with pytest.raises(ValueError, match=r"config\.json: describes a network with [\d,]+ parameters of realesrgan"):
+        read_config(folder)
+    edit(folder, growth=2)
+    longer = realesrgan.Published(**vars(realesrgan.PUBLISHED[0]) | {"name": "realesrgan-x4plus-anime"})
+    monkeypatch.setattr(realesrgan, "PUBLISHED", (*realesrgan.PUBLISHED, longer))
+    with pytest.raises(FileNotFoundError, match="realesrgan-x4plus-anime is not here yet"):
+        borrowed_state(SteeredRRDBNet("realesrgan-x4plus-anime", num_blocks=1))
