@@ -1,6 +1,7 @@
 """Command: make photos larger and better. `python -m realsr_mod.upscale photo.jpg`, or `realsr-upscale photo.jpg`."""
 
 import logging
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Unpack
@@ -11,7 +12,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 
 from realsr_mod.runtime.errors import user_errors
-from realsr_mod.runtime.options import ShardOption, TrustOption
+from realsr_mod.runtime.options import ShardOption, TrustOption, YesOption
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` and a misspelt option need not wait for it
     from realsr_mod.inference.outcome import Outcome, Settings
@@ -163,6 +164,7 @@ def upscale(
     shard: ShardOption = None,
     cluster: Annotated[ClusterName | None, option("ray: by workers, here or at RAY_ADDRESS (extra: ray).")] = None,
     workers: Annotated[int | None, option("With --cluster: how many. Default: one a GPU, or a CPU.", min=1)] = None,
+    yes: YesOption = False,
     trust: TrustOption = None,
     list_: ListOption = False,
 ) -> None:
@@ -170,6 +172,7 @@ def upscale(
     from realsr_mod.inference.plan import check_any, files_of, plan
     from realsr_mod.inference.video_formats import FAST_MODEL, check_crf, check_installed, is_video
     from realsr_mod.runtime.shards import share
+    from realsr_mod.weights.fetching import fetch_missing
 
     handler = RichHandler(console=console, show_time=False, show_path=False)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(message)s")
@@ -187,6 +190,7 @@ def upscale(
             check_installed()
             if model is None:
                 say(f"--model {FAST_MODEL} takes less than half of the time that the default takes for a video")
+        fetch_missing(model, lambda question: yes or (sys.stdin.isatty() and typer.confirm(question, err=True)))
         location, shown = chosen_model(model, texture, texture_model)
         engine_settings: UpscalerSettings = {
             "device": device,

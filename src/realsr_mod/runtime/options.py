@@ -43,3 +43,4 @@ ShardOption = Annotated[
     str | None,
     typer.Option("--shard", metavar="I/N", help="Do one of N shares, such as 3/16: one for each job of a job array."),
 ]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Fetch a model that is missing without asking.")]
