@@ -90,20 +90,28 @@ class RRDBRestorer(nn.Module):
 
     def forward(self, lr_B3HW: Tensor, affines: Sequence[Affine] = ()) -> Tensor:
         """Enlarge. `affines`, if any, holds one (gamma, beta) per block: its output x becomes (1 + gamma) x + beta."""
-        assert len(affines) in (0, len(self.blocks)), "one (gamma, beta) per block"
         height, width = lr_B3HW.shape[-2:]
-        head = self.head(self._folded(lr_B3HW))
+        sr = self.enlarged(self.features(lr_B3HW, affines))
+        return sr if self.fold == 1 else sr[..., : height * self.scale, : width * self.scale]
+
+    def features(self, lr_B3HW: Tensor, affines: Sequence[Affine] = ()) -> Tensor:
+        """What the blocks make of an image, before it is enlarged: (B, C, H, W), or folded as the head reads it."""
+        assert len(affines) in (0, len(self.blocks)), "one (gamma, beta) per block"
+        head: Tensor = self.head(self._folded(lr_B3HW))
         x = head
         for i, block in enumerate(self.blocks):
             x = block(x)
             if affines:
                 gamma_BC11, beta_BC11 = (part[:, :, None, None] for part in affines[i])
                 x = (1 + gamma_BC11) * x + beta_BC11
-        x = head + self.fuse(x)
+        return head + self.fuse(x)
+
+    def enlarged(self, x: Tensor) -> Tensor:
+        """The image of `features`, still with what the folding padded."""
         for conv in (self.get_submodule(f"up{i + 1}") for i in range(self.doublings)):
             x = F.leaky_relu(conv(F.interpolate(x, scale_factor=2, mode="nearest")), 0.2)
         sr: Tensor = self.to_rgb(F.leaky_relu(self.refine(x), 0.2))
-        return sr if self.fold == 1 else sr[..., : height * self.scale, : width * self.scale]
+        return sr
 
     def _folded(self, lr_B3HW: Tensor) -> Tensor:
         if self.fold == 1:

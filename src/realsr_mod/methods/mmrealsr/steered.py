@@ -1,63 +1,80 @@
-"""MM-RealSR on another's shoulders: a trained RRDBNet stays as it is, and two sliders steer it away from its own image.
+"""MM-RealSR on another's shoulders: a trained RRDBNet stays as it is, and two sliders steer away from its own image.
 
-MM-RealSR's restorer is Real-ESRGAN's RRDBNet with an affine after each block. Where the affines are the identity, the
-two are one function; here they are, wherever a person leaves the estimated degrees alone.
-Legend: B batch, C feature channels, D = 2 degrees, H and W the low-resolution size, s the scale.
+What the sliders change is drawn by a small network beside it, which reads the image, the RRDBNet's features and its
+result, and which degrees modulate as MM-RealSR's do its restorer. As estimated, nothing is drawn.
+Legend: B batch, C feature channels of the RRDBNet, N of the small network, D = 2 degrees, H and W the low-resolution
+size, s the scale.
 """
 
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from realsr_mod.methods.mmrealsr.network import DEGREES, DegreeEstimator
 from realsr_mod.networks.base import SRNetwork
-from realsr_mod.networks.blocks import init_scaled
-from realsr_mod.networks.rrdb import Affine, RRDBRestorer
+from realsr_mod.networks.blocks import ResidualBlock, conv3x3, init_scaled
+from realsr_mod.networks.rrdb import RRDBRestorer
+
+RGB = 3
 
 
-class RelativeModulation(nn.Module):
-    """Told and estimated degrees to one (gamma, beta) per restorer block, all zero where the two are the same.
+class SteeringBranch(nn.Module):
+    """What turned sliders add to an image: zero, to the bit, where the told degrees are the estimated ones.
 
-    Each block's MLP reads both and gives a (gamma, beta) per degree, which counts times what was told less what is
-    estimated; the last layers begin at zero.
+    A convolution, residual blocks, each followed by an affine whose (gamma, beta) both pairs of degrees make, and a
+    convolution that gives an image per degree. It counts times what was told less what is estimated. The last layer
+    begins at zero. All of it works at low resolution; images go in and come out with each s x s square as channels.
 
     Args:
-        channels: C.
-        num_blocks: of the restorer.
-        hidden: width of the shared embedding and of the MLPs' hidden layer.
+        scale: s.
+        features: C.
+        channels: N.
+        num_blocks: residual blocks.
+        hidden: width of the layer between degrees and affines.
     """
 
-    def __init__(self, channels: int, num_blocks: int, hidden: int) -> None:
+    def __init__(self, scale: int, features: int, channels: int, num_blocks: int, hidden: int) -> None:
         super().__init__()
+        self.scale = scale
+        image = RGB * scale**2
+        self.head = conv3x3(RGB + features + image, channels)
+        self.blocks = nn.ModuleList([ResidualBlock(channels, nn.ReLU()) for _ in range(num_blocks)])
         self.embed = nn.Sequential(nn.Linear(2 * len(DEGREES), hidden), nn.ReLU())
-        self.mlps = nn.ModuleList(
-            [
-                nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 2 * channels * len(DEGREES)))
-                for _ in range(num_blocks)
-            ]
-        )
-        init_scaled([self], 1.0)
-        init_scaled([mlp.get_submodule("2") for mlp in self.mlps], 0.0)
+        self.affines = nn.ModuleList([nn.Linear(hidden, 2 * channels) for _ in range(num_blocks)])
+        self.to_images = conv3x3(channels, len(DEGREES) * image)
+        init_scaled([self.head, self.embed], 1.0)
+        init_scaled([self.blocks, self.affines], 0.1)
+        init_scaled([self.to_images], 0.0)
 
-    def forward(self, told_BD: Tensor, estimated_BD: Tensor) -> list[Affine]:
-        shared = self.embed(torch.cat([told_BD, estimated_BD], dim=1))
-        turned_BD1 = (told_BD - estimated_BD)[:, :, None]
-        parts = (mlp(shared).unflatten(1, (len(DEGREES), -1)) for mlp in self.mlps)
-        return [(turned_BD1 * part).sum(dim=1).chunk(2, dim=1) for part in parts]
+    def forward(
+        self, lr_B3HW: Tensor, features_BCHW: Tensor, sr_B3HW: Tensor, told_BD: Tensor, estimated_BD: Tensor
+    ) -> Tensor:
+        """(B, 3, sH, sW), to be added to `sr_B3HW` of that size."""
+        seen = torch.cat([lr_B3HW, features_BCHW, F.pixel_unshuffle(sr_B3HW, self.scale)], dim=1)
+        x = self.head(seen)
+        degrees = self.embed(torch.cat([told_BD, estimated_BD], dim=1))
+        for block, affine in zip(self.blocks, self.affines, strict=True):
+            gamma_BN11, beta_BN11 = affine(degrees)[:, :, None, None].chunk(2, dim=1)
+            x = (1 + gamma_BN11) * block(x) + beta_BN11
+        images = self.to_images(F.relu(x)).unflatten(1, (len(DEGREES), -1))
+        turned_BD = told_BD - estimated_BD
+        return F.pixel_shuffle((turned_BD[:, :, None, None, None] * images).sum(dim=1), self.scale)
 
 
 class SteeredRRDBNet(SRNetwork):
     """A frozen RRDBNet with sliders for blur and noise; as estimated, its image is the RRDBNet's own, to the bit.
 
-    The embedding is (blur, noise, blur, noise): the degrees that the restorer is told, which a person may set, and
-    those that were estimated, which say where the sliders stood.
+    The embedding is (blur, noise, blur, noise): the degrees that are told, which a person may set, and those that were
+    estimated, which say where the sliders stood.
 
     Args:
         backbone: the published model (see `realsr_mod.weights.realesrgan`) whose weights the restorer has. They are no
             part of a released file; who builds a network fills them in, see `realsr_mod.weights.borrowed`.
-        scale, channels, num_blocks, growth: the backbone's.
-        hidden: see `RelativeModulation`.
+        scale: 4.
+        channels, num_blocks, growth: the backbone's.
+        steering_channels, steering_blocks, hidden: see `SteeringBranch`.
         estimator_widths, estimator_blocks, estimator_downscales: see `DegreeEstimator`.
     """
 
@@ -71,16 +88,20 @@ class SteeredRRDBNet(SRNetwork):
         channels: int = 64,
         num_blocks: int = 23,
         growth: int = 32,
+        steering_channels: int = 64,
+        steering_blocks: int = 4,
         hidden: int = 64,
         estimator_widths: Sequence[int] = (16, 16, 16, 32),
         estimator_blocks: Sequence[int] = (1, 1, 1, 1),
         estimator_downscales: Sequence[int] = (1, 1, 2, 1),
     ) -> None:
         super().__init__()
+        if scale != 4:
+            raise ValueError(f"published backbones with RRDBs enlarge four times; set scale=4, not {scale}")
         self.scale = scale
         self.borrowed = {"restorer.": backbone}
         self.estimator = DegreeEstimator(estimator_widths, estimator_blocks, estimator_downscales)
-        self.modulation = RelativeModulation(channels, num_blocks, hidden)
+        self.steering = SteeringBranch(scale, channels, steering_channels, steering_blocks, hidden)
         self.restorer = RRDBRestorer(scale, channels, num_blocks, growth).requires_grad_(False)
 
     def embed(self, lr_B3HW: Tensor, hr: Tensor | None = None) -> Tensor:
@@ -88,10 +109,15 @@ class SteeredRRDBNet(SRNetwork):
         return degrees_BD.repeat(1, 2)
 
     def restore(self, lr_B3HW: Tensor, embedding_B4: Tensor) -> Tensor:
-        sr: Tensor = self.restorer(lr_B3HW, self.modulation(*embedding_B4.chunk(2, dim=1)))
-        return sr
+        return self.steer(lr_B3HW, *self.untouched(lr_B3HW), embedding_B4)
 
-    def untouched(self, lr_B3HW: Tensor) -> Tensor:
-        """The backbone's own image, (B, 3, sH, sW)."""
-        sr: Tensor = self.restorer(lr_B3HW)
-        return sr
+    @torch.no_grad()
+    def untouched(self, lr_B3HW: Tensor) -> tuple[Tensor, Tensor]:
+        """The backbone's features (B, C, H, W) and its own image (B, 3, sH, sW)."""
+        features_BCHW = self.restorer.features(lr_B3HW)
+        return features_BCHW, self.restorer.enlarged(features_BCHW)
+
+    def steer(self, lr_B3HW: Tensor, features_BCHW: Tensor, sr_B3HW: Tensor, embedding_B4: Tensor) -> Tensor:
+        """The backbone's image as the embedding has it, out of what `untouched` gives."""
+        changed: Tensor = self.steering(lr_B3HW, features_BCHW, sr_B3HW, *embedding_B4.chunk(2, dim=1))
+        return sr_B3HW + changed
