@@ -24,8 +24,9 @@ class SteeringBranch(nn.Module):
     """What turned sliders add to an image: zero, to the bit, where the told degrees are the estimated ones.
 
     A convolution, residual blocks, each followed by an affine whose (gamma, beta) both pairs of degrees make, and a
-    convolution that gives an image per degree. It counts times what was told less what is estimated. The last layer
-    begins at zero. All of it works at low resolution; images go in and come out with each s x s square as channels.
+    convolution that gives, for each degree, a share of what the RRDBNet has changed (the image enlarged by bicubic less
+    its result), and an image beside that. They count times what was told less what is estimated. The last layer begins
+    at zero. All of it works at low resolution; enlarged images go in and come out with each s x s square as channels.
 
     Args:
         scale: s.
@@ -39,11 +40,11 @@ class SteeringBranch(nn.Module):
         super().__init__()
         self.scale = scale
         image = RGB * scale**2
-        self.head = conv3x3(RGB + features + image, channels)
+        self.head = conv3x3(RGB + features + 2 * image, channels)
         self.blocks = nn.ModuleList([ResidualBlock(channels, nn.ReLU()) for _ in range(num_blocks)])
         self.embed = nn.Sequential(nn.Linear(2 * len(DEGREES), hidden), nn.ReLU())
         self.affines = nn.ModuleList([nn.Linear(hidden, 2 * channels) for _ in range(num_blocks)])
-        self.to_images = conv3x3(channels, len(DEGREES) * image)
+        self.to_images = conv3x3(channels, 2 * len(DEGREES) * image)
         init_scaled([self.head, self.embed], 1.0)
         init_scaled([self.blocks, self.affines], 0.1)
         init_scaled([self.to_images], 0.0)
@@ -52,15 +53,17 @@ class SteeringBranch(nn.Module):
         self, lr_B3HW: Tensor, features_BCHW: Tensor, sr_B3HW: Tensor, told_BD: Tensor, estimated_BD: Tensor
     ) -> Tensor:
         """(B, 3, sH, sW), to be added to `sr_B3HW` of that size."""
-        seen = torch.cat([lr_B3HW, features_BCHW, F.pixel_unshuffle(sr_B3HW, self.scale)], dim=1)
-        x = self.head(seen)
+        bicubic = F.interpolate(lr_B3HW, scale_factor=self.scale, mode="bicubic")
+        changed = F.pixel_unshuffle(bicubic - sr_B3HW, self.scale)
+        x = self.head(torch.cat([lr_B3HW, features_BCHW, F.pixel_unshuffle(sr_B3HW, self.scale), changed], dim=1))
         degrees = self.embed(torch.cat([told_BD, estimated_BD], dim=1))
         for block, affine in zip(self.blocks, self.affines, strict=True):
             gamma_BN11, beta_BN11 = affine(degrees)[:, :, None, None].chunk(2, dim=1)
             x = (1 + gamma_BN11) * block(x) + beta_BN11
-        images = self.to_images(F.relu(x)).unflatten(1, (len(DEGREES), -1))
-        turned_BD = told_BD - estimated_BD
-        return F.pixel_shuffle((turned_BD[:, :, None, None, None] * images).sum(dim=1), self.scale)
+        shares, beside = (part.chunk(len(DEGREES), dim=1) for part in self.to_images(F.relu(x)).chunk(2, dim=1))
+        turned_BD111 = (told_BD - estimated_BD)[:, :, None, None, None]
+        images = (share * changed + image for share, image in zip(shares, beside, strict=True))
+        return F.pixel_shuffle(sum(turned_BD111[:, i] * image for i, image in enumerate(images)), self.scale)
 
 
 class SteeredRRDBNet(SRNetwork):

@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from realsr_mod.data.batch import SRBatch
+from realsr_mod.degradations.base import stack_rows
 from realsr_mod.methods.base import LossTerms, RestorationModule
+from realsr_mod.methods.mmrealsr.network import DEGREES
 from realsr_mod.methods.mmrealsr.steered import SteeredRRDBNet
-from realsr_mod.methods.mmrealsr.turns import VERSIONS, by_version, kept_noise, softened, told_degrees
+from realsr_mod.methods.mmrealsr.turns import VERSIONS, by_version, kept_noise, told_degrees, with_blur
 from realsr_mod.weights.borrowed import borrowed_state
 from realsr_mod.weights.release import load_model
 
@@ -34,9 +36,9 @@ class Steering(RestorationModule):
     """`pixel_loss` towards the frozen backbone's pictures, edited as far as the sliders are turned.
 
     Train it on `degradation=turned_sliders`. Turned down, a slider asks for the backbone's picture with that share of
-    the image's blur or noise put back; turned up, for its picture of the image with less blur, or with more noise,
-    which it smooths more. Nothing else is ever a target: no picture lies beyond what the backbone draws. Only the
-    network beside the backbone trains. Validation measures the turned pictures against those targets.
+    the image's blur or noise put back; turned up, for its picture sharpened by as much, or for that of the image with
+    more noise, which it smooths more. No truth is ever a target. Only the network beside the backbone trains.
+    Validation measures the turned pictures against those targets.
 
     Args:
         network: what is trained.
@@ -60,21 +62,27 @@ class Steering(RestorationModule):
 
     @torch.no_grad()
     def lesson(self, batch: SRBatch) -> Lesson:
-        """What a batch teaches; the backbone looks at each image, and at the edits of those that are turned up."""
+        """What a batch teaches: of each image under its `turn`, and again under `down`, which takes no other picture.
+
+        The backbone looks at each image once, and at the noisier ones where noise is turned up.
+        """
         if batch.versions != VERSIONS:
             raise ValueError("sliders learn on three versions of each image; set degradation=turned_sliders")
-        seen, edit, noiseless = by_version(batch.lr)
-        base, turn_B2 = batch.params["base"], batch.params["turn"]
-        estimated_B2 = self.network.embed(seen)[:, 2:].float()
-        is_up_B = (turn_B2 > 0).any(dim=1)
-        features, pictures = self.network.untouched(torch.cat([seen, edit[is_up_B]]))
-        own, edited = pictures.float().split([len(seen), int(is_up_B.sum())])
-        wanted = own.clone()
-        wanted[is_up_B] = edited
-        less_blur_B, less_noise_B = (-turn_B2).clamp(min=0).unbind(dim=1)
-        wanted = softened(wanted, base, less_blur_B) + kept_noise(seen, noiseless, less_noise_B, self.network.scale)
-        embedding_B4 = torch.cat([told_degrees(estimated_B2, turn_B2), estimated_B2], dim=1)
-        return Lesson(seen, features[: len(seen)], own, embedding_B4, wanted)
+        seen, noisier, noiseless = by_version(batch.lr)
+        params, noise = batch.params, DEGREES.index("noise")
+        is_up_B = params["turn"][:, noise] > 0
+        features, pictures = self.network.untouched(torch.cat([seen, noisier[is_up_B]]))
+        own, smoother = pictures.float().split([len(seen), int(is_up_B.sum())])
+        pictures = torch.cat([own, own])
+        pictures[: len(own)][is_up_B] = smoother
+        turn = torch.cat([params["turn"], params["down"]])
+        wanted = with_blur(pictures, stack_rows([params["base"]] * 2), turn[:, 1 - noise])
+        left = (-turn[:, noise]).clamp(min=0)
+        wanted += kept_noise(seen.repeat(2, 1, 1, 1), noiseless.repeat(2, 1, 1, 1), left, self.network.scale)
+        estimated = self.network.embed(seen)[:, len(DEGREES) :].float().repeat(2, 1)
+        embedding = torch.cat([told_degrees(estimated, turn), estimated], dim=1)
+        features = features[: len(seen)].repeat(2, 1, 1, 1)
+        return Lesson(seen.repeat(2, 1, 1, 1), features, own.repeat(2, 1, 1, 1), embedding, wanted)
 
     def turned(self, lesson: Lesson) -> Tensor:
         """What the network makes of a lesson, (B, 3, sH, sW)."""
@@ -88,7 +96,7 @@ class Steering(RestorationModule):
         lesson = self.lesson(batch)
         left = self.pixel_loss(self.turned(lesson), lesson.wanted) / self.pixel_loss(lesson.own, lesson.wanted)
         self.log("val/left", left, batch_size=len(lesson.lr), sync_dist=True)
-        params = batch.params | {"embedding": lesson.embedding}
+        params = {"embedding": lesson.embedding}
         judged = replace(batch, lr=lesson.lr, hr=lesson.wanted.clamp(0, 1), params=params, versions=())
         return super().validation_step(replace(judged, unsharpened=None), batch_idx)
 

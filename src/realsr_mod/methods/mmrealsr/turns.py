@@ -1,7 +1,7 @@
-"""What teaches sliders to steer a frozen network: each image, and the edit of it whose picture a turned slider should give.
+"""What teaches sliders to steer a frozen network: each image, that with more noise, and that with none.
 
-Rows of a batch are image-major: image 0 as the network sees it, the edit, the first without its noise, then image 1.
-Legend: B images, C channels, H and W the HR size, h and w the LR size.
+Rows of a batch are image-major: image 0 as the network sees it, noisier, noiseless, then those of image 1 and so on.
+Legend: B images, C channels, D = 2 degrees, H and W the HR size, h and w the LR size.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,10 @@ from realsr_mod.degradations.resize import resize
 from realsr_mod.degradations.second_order import SecondOrder
 from realsr_mod.methods.mmrealsr.quintuple import edited
 
-VERSIONS = ("seen", "edited", "noiseless")  # the versions of each image
+VERSIONS = ("seen", "noisier", "noiseless")  # the versions of each image
 BEYOND = 1.25  # turns are drawn so far and clamped to 1: a fifth of them goes to the very end
 LEAST_SIGMA_PX = 0.05  # of a kernel; blurs nothing
+MOST_SHARPENED_PX = 1.5  # sigma of the blur that a picture is sharpened by; wider ones draw halos
 _KERNEL_SIDE = 21
 _blur = MixedBlur(kernel_size_range=(_KERNEL_SIDE, _KERNEL_SIDE))
 
@@ -25,13 +26,13 @@ _blur = MixedBlur(kernel_size_range=(_KERNEL_SIDE, _KERNEL_SIDE))
 class TurnedSliders(Degradation):
     """HR (B, C, H, W) to LR (3B, C, h, w): `VERSIONS` of each image, by one second-order degradation and its edits.
 
-    Params: `base`, the pipeline's (see `SecondOrder`); `turn` (B, 2), how far the sliders for blur and noise are
+    Params: `base`, the pipeline's (see `SecondOrder`); `turn` (B, D), how far the sliders for blur and noise are
     turned from where the estimate has them: -1 down to 0, 0 not at all, 1 up to 1. One of them for two thirds of the
-    images, both for the others.
+    images, both for the others. `down` (B, D), another turn, never up.
 
-    A slider turned up asks for the picture that the network makes of an edit. Blur: with both blurs narrower, and the
-    first resize nearer to none, by the share `turn`; noise: with more of it, so that the network smooths more. (Down,
-    what was removed is put back into the picture itself, see `softened` and `kept_noise`.)
+    A noise slider turned up asks for the picture that the network makes of the noisier version, where its noise is
+    raised by the share `turn` of what it can be: it smooths more. What the other turns ask for is made of pictures,
+    see `with_blur` and `kept_noise`.
 
     Args:
         scale: HR size over LR size.
@@ -55,46 +56,30 @@ class TurnedSliders(Degradation):
         self.poisson_rise = check_range("poisson_rise", (0.0, poisson_rise))[1]
 
     def sample(self, shape_BCHW: Shape, generator: torch.Generator) -> Params:
-        batch = shape_BCHW[0]
         base = self.pipeline.sample(shape_BCHW, generator)
-        turn_B2 = uniform((batch, 2), -BEYOND, BEYOND, generator).clamp(-1, 1)
-        turned_B = choose(batch, [1 / 3, 1 / 3, 1 / 3], generator)  # blur, noise, both
-        is_turned_B2 = torch.stack([turned_B != 1, turned_B != 0], dim=1)
-        return {"base": base, "turn": turn_B2 * is_turned_B2}
+        turn_BD, other_BD = (_turn(shape_BCHW[0], generator) for _ in range(2))
+        return {"base": base, "turn": turn_BD, "down": -other_BD.abs()}
 
     def forward(self, hr_BCHW: Tensor, params: Params) -> Tensor:
-        base, turn_B2 = params["base"], params["turn"]
-        versions = [base, edited(base, self._raised(base, turn_B2.clamp(min=0))), edited(base, _quiet(base))]
+        base, up_B = params["base"], params["turn"][:, 1].clamp(min=0)
+        noise = {f"noise{n}": base[f"noise{n}"] for n in (1, 2)}
+        rises = {"sigma": self.noise_rise_255 / 255, "poisson_scale": self.poisson_rise}
+        noisier = {op: {key: values[key] + up_B * rise for key, rise in rises.items()} for op, values in noise.items()}
+        noiseless = {op: {key: torch.zeros_like(values[key]) for key in rises} for op, values in noise.items()}
+        versions = [base, edited(base, noisier), edited(base, noiseless)]
         lr = self.pipeline(hr_BCHW.repeat(len(VERSIONS), 1, 1, 1), stack_rows(versions))
         return torch.stack(lr.chunk(len(VERSIONS)), dim=1).flatten(0, 1)
-
-    def _raised(self, base: Params, up_B2: Tensor) -> Params:
-        """The edits that a slider turned up stands for, by shares (B, 2)."""
-        sharper_B, noisier_B = up_B2.unbind(dim=1)
-        factor_B = base["resize1"]["factor"]
-        raised: Params = {
-            "resize1": {"factor": torch.where(factor_B < 1, factor_B ** (1 - sharper_B), factor_B)},
-        }
-        for n in (1, 2):
-            blur, noise = base[f"blur{n}"], base[f"noise{n}"]
-            raised[f"blur{n}"] = {
-                key: (blur[key] * (1 - sharper_B)).clamp(min=LEAST_SIGMA_PX) for key in ("sigma_x", "sigma_y")
-            }
-            raised[f"noise{n}"] = {
-                "sigma": noise["sigma"] + noisier_B * self.noise_rise_255 / 255,
-                "poisson_scale": noise["poisson_scale"] + noisier_B * self.poisson_rise,
-            }
-        return raised
 
     def output_shape(self, shape_BCHW: Shape) -> Shape:
         batch, channels, height, width = super().output_shape(shape_BCHW)
         return len(VERSIONS) * batch, channels, height, width
 
 
-def _quiet(base: Params) -> Params:
-    """The edits that take the noise away."""
-    nothing = torch.zeros_like(base["noise1"]["sigma"])
-    return {f"noise{n}": {"sigma": nothing, "poisson_scale": nothing} for n in (1, 2)}
+def _turn(batch: int, generator: torch.Generator) -> Tensor:
+    """How far both sliders of each image are turned, or one of them: (B, D) in [-1, 1]."""
+    turn_BD = uniform((batch, 2), -BEYOND, BEYOND, generator).clamp(-1, 1)
+    turned_B = choose(batch, [1 / 3, 1 / 3, 1 / 3], generator)  # blur, noise, both
+    return turn_BD * torch.stack([turned_B != 1, turned_B != 0], dim=1)
 
 
 def told_degrees(estimated_BD: Tensor, turn_BD: Tensor) -> Tensor:
@@ -102,17 +87,21 @@ def told_degrees(estimated_BD: Tensor, turn_BD: Tensor) -> Tensor:
     return torch.where(turn_BD < 0, estimated_BD * (1 + turn_BD), estimated_BD + turn_BD * (1 - estimated_BD))
 
 
-def softened(picture_BCHW: Tensor, base: Params, share_B: Tensor) -> Tensor:
-    """A picture with a share of its image's blur put back: Gaussian, as wide as both blurs together, times the share."""
+def with_blur(picture_BCHW: Tensor, base: Params, turn_B: Tensor) -> Tensor:
+    """A picture with its image's blur put back, or taken off once more, by shares of it from -1 to 1.
+
+    Below 0, it is blurred by a Gaussian that is as wide as both blurs together, times the share. Above, what such a
+    blur would take away is added, as unsharp masking does.
+    """
     first, second = base["blur1"], base["blur2"]
-    axes = {
-        key: (first[key].square() * first["is_on"] + second[key].square() * second["is_on"]).sqrt()
-        for key in ("sigma_x", "sigma_y")
-    }
-    blur = {key: (share_B * value).clamp(min=LEAST_SIGMA_PX) for key, value in axes.items()}
-    on = share_B > 0
-    size_B = torch.full_like(first["size"], _KERNEL_SIDE)
-    return _blur(picture_BCHW, first | blur | {"is_on": on, "is_sinc": torch.zeros_like(on), "size": size_B})
+    blur = dict(first)
+    for key in ("sigma_x", "sigma_y"):
+        sigma_B = turn_B.abs() * (first[key].square() * first["is_on"] + second[key].square() * second["is_on"]).sqrt()
+        blur[key] = torch.where(turn_B > 0, sigma_B.clamp(max=MOST_SHARPENED_PX), sigma_B).clamp(min=LEAST_SIGMA_PX)
+    blur["is_on"], blur["is_sinc"] = turn_B != 0, torch.zeros_like(first["is_sinc"])
+    blur["size"] = torch.full_like(first["size"], _KERNEL_SIDE)
+    blurred = _blur(picture_BCHW, blur)
+    return torch.where((turn_B > 0)[:, None, None, None], 2 * picture_BCHW - blurred, blurred)
 
 
 def kept_noise(seen_BCHW: Tensor, noiseless_BCHW: Tensor, share_B: Tensor, scale: int) -> Tensor:
