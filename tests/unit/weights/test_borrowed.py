@@ -19,6 +19,8 @@ CONFIG = {
     "channels": 4,
     "num_blocks": 1,
     "growth": 2,
+    "steering_channels": 8,
+    "steering_blocks": 1,
     "hidden": 8,
     "estimator_widths": [4],
     "estimator_blocks": [1],
@@ -31,7 +33,7 @@ def network(tiny_backbone) -> SteeredRRDBNet:
     torch.manual_seed(0)
     network = SteeredRRDBNet(**{key: value for key, value in CONFIG.items() if key != "_target_"})
     network.load_state_dict(network.state_dict() | borrowed_state(network))
-    torch.nn.init.normal_(network.modulation.mlps[0][2].weight)
+    torch.nn.init.normal_(network.steering.to_images.weight)
     return network.eval()
 
 

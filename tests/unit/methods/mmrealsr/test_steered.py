@@ -4,18 +4,19 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from realsr_mod.methods.mmrealsr.steered import RelativeModulation, SteeredRRDBNet
+from realsr_mod.methods.mmrealsr.steered import SteeredRRDBNet
 from realsr_mod.networks.rrdb import RRDBNet
 
 SIZES = {"scale": 4, "channels": 4, "num_blocks": 2, "growth": 2}
 ESTIMATOR = {"estimator_widths": [4], "estimator_blocks": [1], "estimator_downscales": [1]}
+SMALL = {"steering_channels": 6, "steering_blocks": 1, "hidden": 5}
 
 
 @pytest.fixture
 def network() -> SteeredRRDBNet:
     torch.manual_seed(0)
-    network = SteeredRRDBNet("realesrgan-x4plus", **SIZES, **ESTIMATOR, hidden=8)
-    for parameter in network.modulation.parameters():
+    network = SteeredRRDBNet("realesrgan-x4plus", **SIZES, **ESTIMATOR, **SMALL)
+    for parameter in network.steering.parameters():
         torch.nn.init.normal_(parameter)  # as if it had been trained
     return network.eval()
 
@@ -33,29 +34,25 @@ def test_as_estimated_it_is_the_backbone_to_the_bit(network, lr):
     assert embedding.shape == (2, 4)
     assert torch.equal(embedding[:, :2], embedding[:, 2:])
     assert torch.equal(network(lr), backbone(lr))
-    assert torch.equal(network.untouched(lr), backbone(lr))
+    assert torch.equal(network.untouched(lr)[1], backbone(lr))
     other = torch.tensor([[0.3, 0.9, 0.3, 0.9]])  # of the whole image, while this is a tile of it
     assert torch.equal(network.restore(lr, other.expand(2, 4)), backbone(lr))
 
 
 @torch.no_grad()
 def test_a_turned_slider_counts_times_its_turn(network, lr):
-    told, estimated = torch.tensor([[0.2, 0.9]]), torch.tensor([[0.5, 0.5]])
-    modulation = network.modulation
-    shared = F.relu(F.linear(torch.tensor([[0.2, 0.9, 0.5, 0.5]]), *modulation.embed[0].parameters()))
-    blur, noise = modulation.mlps[1](shared)[0].reshape(2, 8)
-    gamma, beta = modulation(told, estimated)[1]
-    torch.testing.assert_close(torch.cat([gamma, beta], dim=1)[0], -0.3 * blur + 0.4 * noise)
-    embedding = torch.cat([told, estimated], dim=1)
-    affines = [tuple(part[:, :, None, None] for part in pair) for pair in modulation(told, estimated)]
-    x = head = network.restorer.head(lr)
-    for block, (gamma, beta) in zip(network.restorer.blocks, affines, strict=True):
-        x = (1 + gamma) * block(x) + beta
-    x = head + network.restorer.fuse(x)
-    for conv in (network.restorer.up1, network.restorer.up2):
-        x = F.leaky_relu(conv(F.interpolate(x, scale_factor=2)), 0.2)
-    expected = network.restorer.to_rgb(F.leaky_relu(network.restorer.refine(x), 0.2))
-    torch.testing.assert_close(network.restore(lr, embedding.expand(2, 4)), expected)
+    told, estimated = torch.tensor([0.2, 0.9]), torch.tensor([0.5, 0.5])
+    branch, (features, own) = network.steering, network.untouched(lr)
+    bicubic = F.interpolate(lr, scale_factor=4, mode="bicubic")
+    changed = F.pixel_unshuffle(bicubic - own, 4)
+    x = branch.head(torch.cat([lr, features, F.pixel_unshuffle(own, 4), changed], dim=1))
+    gamma, beta = branch.affines[0](branch.embed(torch.cat([told, estimated])))[:, None, None].chunk(2)
+    x = branch.to_images(F.relu((1 + gamma) * branch.blocks[0](x) + beta))
+    of_blur, of_noise, beside_blur, beside_noise = x.chunk(4, dim=1)
+    expected = -0.3 * (of_blur * changed + beside_blur) + 0.4 * (of_noise * changed + beside_noise)
+    embedding = torch.cat([told, estimated]).expand(2, 4)
+    torch.testing.assert_close(network.restore(lr, embedding), own + F.pixel_shuffle(expected, 4), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(network.steer(lr, features, own, embedding), network.restore(lr, embedding))
 
 
 @torch.no_grad()
@@ -67,11 +64,13 @@ def test_before_its_training_no_slider_does_anything(lr):
 def test_the_backbone_never_trains(network, lr):
     network.restore(lr, torch.tensor([[0.0, 1.0, 0.5, 0.5]]).expand(2, 4)).sum().backward()
     assert all(parameter.grad is None for parameter in network.restorer.parameters())
-    assert all(parameter.grad.abs().sum() > 0 for parameter in network.modulation.parameters())
+    assert all(parameter.grad.abs().sum() > 0 for parameter in network.steering.parameters())
 
 
-def test_published_sizes():
-    network = SteeredRRDBNet("realesrgan-x4plus")
+def test_sizes():
+    with torch.device("meta"):
+        network = SteeredRRDBNet("realesrgan-x4plus")
     count = {name: sum(p.numel() for p in part.parameters()) for name, part in network.named_children()}
-    assert count == {"estimator": 109_826, "modulation": 478_720, "restorer": 16_697_987}
-    assert len(RelativeModulation(64, 23, 64)(torch.zeros(1, 2), torch.ones(1, 2))) == 23
+    assert count == {"estimator": 109_826, "steering": 533_760, "restorer": 16_697_987}
+    with pytest.raises(ValueError, match="set scale=4, not 2"):
+        SteeredRRDBNet("realesrgan-x4plus", scale=2)

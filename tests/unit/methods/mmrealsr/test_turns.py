@@ -3,12 +3,11 @@
 import pytest
 import torch
 
-from realsr_mod.degradations.base import rows
 from realsr_mod.degradations.random_resize import RandomResize
 from realsr_mod.degradations.resize import resize
 from realsr_mod.degradations.second_order import SecondOrder
 from realsr_mod.methods.mmrealsr.quintuple import edited
-from realsr_mod.methods.mmrealsr.turns import TurnedSliders, by_version, kept_noise, softened, told_degrees
+from realsr_mod.methods.mmrealsr.turns import TurnedSliders, by_version, kept_noise, told_degrees, with_blur
 
 SHAPE = (3, 3, 48, 48)
 
@@ -29,44 +28,35 @@ def drawn(degradation, turn) -> dict:
     return params | {"turn": torch.tensor(turn)}
 
 
-def test_turned_down_or_not_the_image_is_not_edited(degradation, hr):
-    params = drawn(degradation, [[0.0, 0.0], [-0.5, 0.0], [-1.0, -1.0]])
-    lr = degradation(hr, params)
+def test_the_versions_differ_in_noise_alone(degradation, hr):
+    params = drawn(degradation, [[0.5, 0.0], [-1.0, -1.0], [0.0, 0.25]])
+    base, lr = params["base"], degradation(hr, params)
     assert lr.shape == degradation.output_shape(SHAPE) == (9, 3, 12, 12)
-    seen, edit, noiseless = by_version(lr)
-    assert torch.equal(seen, degradation.pipeline(hr, params["base"]))
-    assert torch.equal(edit, seen)
-    nothing = {"sigma": torch.zeros(3), "poisson_scale": torch.zeros(3)}
-    quiet = edited(params["base"], {"noise1": nothing, "noise2": nothing})
-    assert torch.equal(noiseless, degradation.pipeline(hr, quiet))
+    seen, noisier, noiseless = by_version(lr)
+    assert torch.equal(seen, degradation.pipeline(hr, base))
+    assert torch.equal(noisier[:2], seen[:2])  # turned down or not, no other picture is asked for
+    up = torch.tensor([0, 0, 0.25])
+    raised, nothing = ({}, {})
+    for op in ("noise1", "noise2"):
+        sigma, poisson = base[op]["sigma"], base[op]["poisson_scale"]
+        raised[op] = {"sigma": sigma + up * 20 / 255, "poisson_scale": poisson + up * 1.5}
+        nothing[op] = {"sigma": 0 * sigma, "poisson_scale": 0 * poisson}
+    assert torch.equal(noisier, degradation.pipeline(hr, edited(base, raised)))
+    assert torch.equal(noiseless, degradation.pipeline(hr, edited(base, nothing)))
     assert (seen - noiseless).std() > 0.02
 
 
-def test_turned_up_blur_goes_and_noise_comes_by_the_share(degradation):
-    params = drawn(degradation, [[0.5, 0.0], [1.0, 0.0], [0.0, 0.25]])
-    base = params["base"]
-    raised = degradation._raised(base, params["turn"].clamp(min=0))
-    for key in ("sigma_x", "sigma_y"):
-        wanted = [0.5 * base["blur1"][key][0], torch.tensor(0.05), base["blur1"][key][2]]
-        torch.testing.assert_close(raised["blur1"][key], torch.stack(wanted))
-    rise = raised["noise2"]["sigma"] - base["noise2"]["sigma"]
-    torch.testing.assert_close(rise, torch.tensor([0.0, 0.0, 0.25 * 20 / 255]))
-    rise = raised["noise1"]["poisson_scale"] - base["noise1"]["poisson_scale"]
-    torch.testing.assert_close(rise, torch.tensor([0.0, 0.0, 0.25 * 1.5]))
-    factors = edited(base, {"resize1": {"factor": torch.tensor([0.25, 0.25, 1.4])}})
-    found = degradation._raised(factors, torch.tensor([[0.5, 0.0], [1.0, 0.0], [1.0, 0.0]]))["resize1"]["factor"]
-    torch.testing.assert_close(found, torch.tensor([0.5, 1.0, 1.4]))  # what enlarges does not blur
-
-
 def test_a_third_turns_blur_a_third_noise_a_third_both(degradation):
-    turn = degradation.sample((3000, 3, 48, 48), torch.Generator().manual_seed(0))["turn"]
-    both = (turn != 0).all(dim=1).float().mean()
-    assert both == pytest.approx(1 / 3, abs=0.03)
-    assert (turn != 0).any(dim=1).all()
-    assert (turn != 0).float().mean(dim=0).tolist() == pytest.approx([2 / 3, 2 / 3], abs=0.03)
-    turned = turn[turn != 0]
-    assert (turned.abs() == 1).float().mean() == pytest.approx(0.2, abs=0.03)
-    assert turned.mean() == pytest.approx(0, abs=0.04)
+    params = degradation.sample((3000, 3, 48, 48), torch.Generator().manual_seed(0))
+    turn, down = params["turn"], params["down"]
+    for some in (turn, down):
+        assert (some != 0).all(dim=1).float().mean() == pytest.approx(1 / 3, abs=0.03)
+        assert (some != 0).any(dim=1).all()
+        assert (some != 0).float().mean(dim=0).tolist() == pytest.approx([2 / 3, 2 / 3], abs=0.03)
+        assert (some[some != 0].abs() == 1).float().mean() == pytest.approx(0.2, abs=0.03)
+    assert turn[turn != 0].mean() == pytest.approx(0, abs=0.04)
+    assert down.max() == 0
+    assert down[down != 0].mean() == pytest.approx(-0.6, abs=0.03)
 
 
 def test_degrees_are_told_between_the_estimate_and_the_ends():
@@ -77,7 +67,7 @@ def test_degrees_are_told_between_the_estimate_and_the_ends():
     assert torch.equal(told_degrees(estimated, torch.zeros(4, 2)), estimated)  # to the bit: nothing is steered
 
 
-def test_blur_is_put_back_by_the_share(degradation):
+def test_blur_is_put_back_by_the_share_and_taken_off_once_more(degradation):
     base = drawn(degradation, [[0.0, 0.0]] * 3)["base"]
     on = torch.tensor([True, True, True])
     gaussian = {"is_on": on, "family": torch.zeros(3).long(), "is_sinc": ~on}
@@ -86,14 +76,20 @@ def test_blur_is_put_back_by_the_share(degradation):
     base = edited(base, {"blur1": gaussian | wide, "blur2": gaussian | narrow})
     point = torch.zeros(3, 3, 31, 31)
     point[:, :, 15, 15] = 1
-    found = softened(point, base, torch.tensor([0.0, 0.5, 1.0]))
-    assert torch.equal(found[0], point[0])
     x = torch.arange(31.0) - 15
-    spread = (found.sum(dim=2)[:, 0] * x.square()).sum(dim=1).sqrt()
-    torch.testing.assert_close(spread[1:], torch.tensor([0.75, 1.5]), atol=2e-3, rtol=0)  # of sqrt(1.2² + 0.9²)
-    without = softened(point, rows(edited(base, {"blur2": {"is_on": ~on}}), range(3)), torch.ones(3))
-    spread = (without.sum(dim=2)[:, 0] * x.square()).sum(dim=1).sqrt()
-    torch.testing.assert_close(spread, torch.full((3,), 1.2), atol=2e-3, rtol=0)
+
+    def variance(image):
+        return (image.sum(dim=2)[:, 0] * x.square()).sum(dim=1)
+
+    found = with_blur(point, base, torch.tensor([0.0, -0.5, -1.0]))
+    assert torch.equal(found[0], point[0])
+    torch.testing.assert_close(variance(found)[1:], torch.tensor([0.75, 1.5]).square(), atol=1e-2, rtol=0)
+    sharper = with_blur(point, base, torch.tensor([0.5, 1.0, 1.0]))  # of sqrt(1.2² + 0.9²) = 1.5, the most
+    torch.testing.assert_close(variance(sharper), -torch.tensor([0.75, 1.5, 1.5]).square(), atol=1e-2, rtol=0)
+    torch.testing.assert_close(sharper.sum(dim=(2, 3)), torch.ones(3, 3))
+    one = edited(base, {"blur2": {"is_on": ~on}, "blur1": {"sigma_x": torch.full((3,), 2.0)}})
+    torch.testing.assert_close(variance(with_blur(point, one, -torch.ones(3))), torch.full((3,), 4.0), atol=2e-2, rtol=0)
+    torch.testing.assert_close(variance(with_blur(point, one, torch.ones(3))), torch.full((3,), -2.25), atol=1e-2, rtol=0)
 
 
 def test_noise_is_put_back_by_the_share():
