@@ -88,8 +88,12 @@ def test_blur_is_put_back_by_the_share_and_taken_off_once_more(degradation):
     torch.testing.assert_close(variance(sharper), -torch.tensor([0.75, 1.5, 1.5]).square(), atol=1e-2, rtol=0)
     torch.testing.assert_close(sharper.sum(dim=(2, 3)), torch.ones(3, 3))
     one = edited(base, {"blur2": {"is_on": ~on}, "blur1": {"sigma_x": torch.full((3,), 2.0)}})
-    torch.testing.assert_close(variance(with_blur(point, one, -torch.ones(3))), torch.full((3,), 4.0), atol=2e-2, rtol=0)
-    torch.testing.assert_close(variance(with_blur(point, one, torch.ones(3))), torch.full((3,), -2.25), atol=1e-2, rtol=0)
+    torch.testing.assert_close(
+        variance(with_blur(point, one, -torch.ones(3))), torch.full((3,), 4.0), atol=2e-2, rtol=0
+    )
+    torch.testing.assert_close(
+        variance(with_blur(point, one, torch.ones(3))), torch.full((3,), -2.25), atol=1e-2, rtol=0
+    )
 
 
 def test_noise_is_put_back_by_the_share():
