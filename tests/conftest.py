@@ -61,6 +61,7 @@ def tiny_backbone(tmp_path, monkeypatch):
     import hashlib
 
     from ncnn_files import rrdb
+
     from realsr_mod.weights import realesrgan
 
     monkeypatch.setenv(realesrgan.CACHE_VARIABLE, str(tmp_path / "cache"))

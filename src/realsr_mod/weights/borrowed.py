@@ -1,8 +1,8 @@
 """Parts of a network that are a published model's, unchanged: no released file holds them, they come from the cache.
 
-`Estimator.borrowed` says which: prefixes of tensors' names, each with the model's name. Only Real-ESRGAN's own models can
-be meant, whose files are known by their SHA-256, so that a file from elsewhere can neither name a path nor bring other
-weights.
+`Estimator.borrowed` says which: prefixes of tensors' names, each with the model's name. Only Real-ESRGAN's own models
+can be meant, whose files are known by their SHA-256, so that a file from elsewhere can neither name a path nor bring
+other weights.
 """
 
 from collections.abc import Mapping

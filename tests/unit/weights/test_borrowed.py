@@ -65,7 +65,7 @@ def test_a_released_file_has_the_small_part_alone(folder, network, tiny_backbone
 def test_without_the_backbone_its_config_is_read_and_loading_says_what_to_fetch(folder, tiny_backbone):
     tiny_backbone.with_suffix(".bin").write_bytes(b"other")  # a name means one model
     assert read_config(folder)["network"]["backbone"] == "realesrgan-x4plus"
-    with pytest.raises(FileNotFoundError, match="realesrgan-x4plus is not here yet; 'python -m realsr_mod.zoo get"):
+    with pytest.raises(FileNotFoundError, match=r"realesrgan-x4plus is not here yet; 'python -m realsr_mod\.zoo get"):
         load_restorer(folder)
 
 
