@@ -104,7 +104,8 @@ class RRDBRestorer(nn.Module):
             if affines:
                 gamma_BC11, beta_BC11 = (part[:, :, None, None] for part in affines[i])
                 x = (1 + gamma_BC11) * x + beta_BC11
-        return head + self.fuse(x)
+        features_BCHW: Tensor = head + self.fuse(x)
+        return features_BCHW
 
     def enlarged(self, x: Tensor) -> Tensor:
         """The image of `features`, still with what the folding padded."""

@@ -111,4 +111,5 @@ def kept_noise(seen_BCHW: Tensor, noiseless_BCHW: Tensor, share_B: Tensor, scale
 
 def by_version(rows: Tensor) -> Sequence[Tensor]:
     """(3B, …) rows to one (B, …) tensor for each of `VERSIONS`."""
-    return rows.unflatten(0, (-1, len(VERSIONS))).unbind(1)
+    versions: Sequence[Tensor] = rows.unflatten(0, (-1, len(VERSIONS))).unbind(1)
+    return versions
