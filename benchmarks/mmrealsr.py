@@ -140,7 +140,7 @@ def contact_sheet(network: SRNetwork, hr: Tensor, side_px: int = 192) -> Image.I
     rows = []
     for blur, cell in zip((0.0, 0.5, 1.0), first, strict=True):
         set_by_hand = [
-            (f"blur {blur:g}  noise {noise:g}", network.restore(lr, torch.tensor([[blur, noise]])))
+            (f"blur {blur:g}  noise {noise:g}", network.restore(lr, torch.tensor([[blur, noise, *estimated[2:]]])))
             for noise in (0.0, 0.5, 1.0)
         ]
         rows.append([(text, Image.fromarray(to_uint8(image[0]))) for text, image in (cell, *set_by_hand)])
