@@ -29,7 +29,6 @@ from realsr_mod.weights.release import load_restorer
 
 DEGRADED = (Blur(1.5), 10.0)  # blur in HR pixels, noise in 1/255
 POSITIONS = (0.0, 0.5, None, 1.0)  # of a slider; None: as estimated
-FLAT_255 = 4.0  # a region is flat where the luma of HR deviates by less than this from its surroundings
 Parts = tuple[Tensor, Tensor, Tensor, Tensor]  # the image, the backbone's features and picture, the embedding
 
 
@@ -55,17 +54,6 @@ def turned(network: SteeredRRDBNet, seen: Parts, blur: float | None = None, nois
     return network.steer(lr, features, own, embedding).clamp(0, 1)
 
 
-def smoothed(luma: Tensor, side: int = 9) -> Tensor:
-    """Mean over a square."""
-    return F.avg_pool2d(F.pad(luma, (side // 2,) * 4, mode="reflect"), side, stride=1)
-
-
-def residual_noise_255(sr: Tensor, flat: Tensor) -> float:
-    """Standard deviation of the luma in flat regions around the mean of its surroundings, in 1/255."""
-    luma = rgb_to_y(sr)
-    return 255 * (luma - smoothed(luma))[flat].std().item()
-
-
 def gradient_energy(sr: Tensor) -> float:
     """Mean squared difference of neighbouring pixels."""
     luma = rgb_to_y(sr)
@@ -74,21 +62,20 @@ def gradient_energy(sr: Tensor) -> float:
 
 def measured(network: SteeredRRDBNet, hr: Tensor, seed: int) -> dict[str, dict[float | None, float]]:
     """For each slider and figure, the figure at each position."""
-    seen = parts(network, FixedClassic(network.scale, blurs=[{}]).degrade(hr, *DEGRADED, seed))
-    found = {
-        "blur: gradient energy, over as estimated": {
-            at: gradient_energy(turned(network, seen, blur=at)) / gradient_energy(turned(network, seen))
-            for at in POSITIONS
-        }
+    protocol, (blur, noise_255) = FixedClassic(network.scale, blurs=[{}]), DEGRADED
+    lr, quiet = (protocol.degrade(hr, blur, noise, seed) for noise in (noise_255, 0.0))
+    noise = F.interpolate(lr - quiet, scale_factor=network.scale, mode="bicubic")
+    seen = parts(network, lr)
+    own = turned(network, seen)
+    energy, blurs = gradient_energy(own), {at: turned(network, seen, blur=at) for at in POSITIONS}
+    noises = {at: turned(network, seen, noise=at) for at in POSITIONS}
+    return {
+        "blur: gradient energy, over as estimated": {at: gradient_energy(sr) / energy for at, sr in blurs.items()},
+        "noise: gradient energy, over as estimated": {at: gradient_energy(sr) / energy for at, sr in noises.items()},
+        "noise: share of it that comes back": {
+            at: (((sr - own) * noise).sum() / noise.square().sum()).item() for at, sr in noises.items()
+        },
     }
-    luma = rgb_to_y(hr)
-    deviation = (smoothed(luma.square()) - smoothed(luma).square()).clamp(min=0).sqrt()
-    flat = deviation * 255 < FLAT_255
-    if flat.sum() > 1000:
-        found["noise: residual noise, in 1/255"] = {
-            at: residual_noise_255(turned(network, seen, noise=at), flat) for at in POSITIONS
-        }
-    return found
 
 
 def contact_sheet(network: SteeredRRDBNet, paths: list[Path], side: int) -> Image.Image:
@@ -99,7 +86,7 @@ def contact_sheet(network: SteeredRRDBNet, paths: list[Path], side: int) -> Imag
         seen = parts(network, lr)
         blur, noise = seen[-1][0, :2].tolist()
         cells = [("bicubic", F.interpolate(lr, scale_factor=network.scale, mode="bicubic").clamp(0, 1))]
-        cells += [(f"noise {at:g}", turned(network, seen, noise=at)) for at in (0.0, noise / 2)]
+        cells += [(f"noise {at:.2f}", turned(network, seen, noise=at)) for at in (0.0, noise / 2)]
         cells += [(f"estimated: blur {blur:.2f} noise {noise:.2f}", turned(network, seen))]
         cells += [("noise 1", turned(network, seen, noise=1.0))]
         cells += [(f"blur {at:g}", turned(network, seen, blur=at)) for at in (0.0, 1.0)]
