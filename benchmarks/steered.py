@@ -115,9 +115,9 @@ def main(
     table = Table(title=f"{len(paths)} crops of {side_px} px of {root}, blurred (1.5 px) and noisy (10)")
     for column in ("slider, mean figure", *("as estimated" if at is None else f"{at:g}" for at in POSITIONS), "crops"):
         table.add_column(column)
-    for name, values in results.items():
-        means = [f"{sum(found) / len(found):.2f}" for found in values.values()]
-        table.add_row(name, *means, str(len(values[None])))
+    for name, found in results.items():
+        means = [f"{sum(at_one) / len(at_one):.2f}" for at_one in found.values()]
+        table.add_row(name, *means, str(len(found[None])))
     Console().print(table)
     lr = F.avg_pool2d(crop(paths[0], side_px), network.scale)
     backbone = published(network.borrowed["restorer."])
