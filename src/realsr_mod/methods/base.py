@@ -7,7 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.utilities import rank_zero_warn
+from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 from pytorch_lightning.utilities.types import OptimizerConfig, OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -23,7 +23,7 @@ from realsr_mod.metrics.named import named_measures
 from realsr_mod.metrics.per_image import MeanPerImage
 from realsr_mod.networks.base import Estimator, SRNetwork
 from realsr_mod.weights.release import load_model
-from realsr_mod.weights.state import load_state
+from realsr_mod.weights.state import begin_with
 
 OptimizerFactory = Callable[[list[dict[str, Any]]], Optimizer]
 LossTerms = dict[str, Tensor]  # name to weighted scalar; the sum is what training minimizes
@@ -47,7 +47,8 @@ class TrainingModule(pl.LightningModule, ABC):
         network: what is trained, validated and released.
         optimizer: partial of a torch optimizer; gets `parameter_groups()`.
         scheduler: partial of a torch scheduler, stepped after every training step; or None.
-        start_from: a released model (see `load_model`) whose weights the network begins with; None: random ones.
+        start_from: a released model (see `load_model`) whose weights the network begins with, also one of another
+            scale, whose upsampler may differ; None: random ones.
         compile_network: run the network's parts (encoder, restorer, blocks) through `torch.compile`, in place, unless
             they train on a CPU, which that makes slower; checkpoints stay the same.
         channels_last: keep the network's tensors in NHWC order, which tensor cores prefer under bf16.
@@ -64,7 +65,12 @@ class TrainingModule(pl.LightningModule, ABC):
     ) -> None:
         super().__init__()
         if start_from is not None:
-            load_state(network, load_model(start_from).state_dict(), source=start_from)
+            start = load_model(start_from)
+            if begin_with(network, start, source=start_from):
+                rank_zero_info(
+                    f"{start_from} enlarges by {start.scale}, this network by {network.scale}: of the upsampler "
+                    "only the layers that both have are taken"
+                )
         self.network = network
         self.optimizer = optimizer
         self.scheduler = scheduler

@@ -85,6 +85,20 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], source: object) 
     network.load_state_dict(state)
 
 
+def begin_with(network: nn.Module, start: nn.Module, source: object) -> bool:
+    """Give `network` the weights of `start`, a model of the same kind; returns whether that was of another scale.
+
+    Of another scale all but the upsampler must fit: as EDSR's ×4 begins with its ×2, layers that both have are taken,
+    and those that `start` lacks keep their random weights. Raises a ValueError that names what does not fit.
+    """
+    state, own = dict(start.state_dict()), network.state_dict()
+    if other_scale := getattr(start, "scale", None) != getattr(network, "scale", None):
+        state = {key: value for key, value in state.items() if key in own or ".upsampler." not in key}
+        state = {key: value for key, value in own.items() if ".upsampler." in key} | state
+    load_state(network, state, source)
+    return other_scale
+
+
 def check_state(
     network: nn.Module, state: Mapping[str, Tensor], source: object, wanted: Mapping[str, Tensor] | None = None
 ) -> None:
