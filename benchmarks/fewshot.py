@@ -20,7 +20,7 @@ from typing import Annotated
 
 import torch
 import typer
-from fewshot_study import CURVE, EQUAL, GRADIENT, LIKENESS, LONG, SCALE, SCRATCH, SUPPORTS, TEMPERATURE, WAYS, Study
+from fewshot_study import CURVE, EQUAL, GRADIENT, LIKENESS, SCALE, SUPPORTS, TEMPERATURE, WAYS, Study
 from rich.console import Console
 from rich.table import Table
 from safetensors.torch import load_file
@@ -131,9 +131,8 @@ def main(
 
 
 def ways(support: str, wanted: Sequence[str]) -> list[str]:
-    """What fine-tuning on this support begins with; likeness at the small end alone, the long control at both."""
-    there = (GRADIENT, EQUAL, *((LIKENESS,) if support == "128" else ()), SCRATCH)
-    return [way for way in (*there, *((LONG,) if support in ("128", "10") else ())) if way in wanted]
+    """What fine-tuning on this support begins with; likeness at the small end alone."""
+    return [way for way in WAYS if way in wanted and (way != LIKENESS or support == "128")]
 
 
 if __name__ == "__main__":

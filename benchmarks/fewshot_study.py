@@ -30,10 +30,12 @@ CURVE: tuple[int, ...] = (0, 10, 25, 50, 200)  # fine-tuning steps at which the 
 SUPPORTS = {"128": (1, SMALL_PX), "1": (1, None), "4": (4, None), "10": (10, None)}  # pairs, and their side if cut
 TEMPERATURE = 0.05  # of the weights by gradients
 RATE, SCRATCH_RATE = 3e-4, 2e-3  # of fine-tuning; from random weights the lower one hardly moves
+TUNED_RATE = 1e-3  # of a long fine-tuning, as in experiment=drtl_adapt
 DATA = ["data.num_workers=0", "data.hr_crop_px=48", "data.batch_size=8"]
 GRADIENT, LIKENESS, EQUAL = "gradient", "likeness", "equal"  # ways to weight the distortions
 SCRATCH, LONG = "from scratch", "from scratch as long in all"
-WAYS = (GRADIENT, EQUAL, LIKENESS, SCRATCH, LONG)
+TUNED = "gradient and as long on the pairs"
+WAYS = (GRADIENT, EQUAL, LIKENESS, SCRATCH, LONG, TUNED)
 
 
 class Measuring(pl.Callback):
@@ -195,15 +197,15 @@ class Study:
 
     def curve(self, way: str, support: str) -> dict[str, float]:
         """PSNR-Y on the test images by steps of fine-tuning."""
-        steps, rate = CURVE, RATE if way in (EQUAL, LIKENESS, GRADIENT) else SCRATCH_RATE
-        if way == LONG:
+        steps, rate = CURVE, {SCRATCH: SCRATCH_RATE, LONG: SCRATCH_RATE, TUNED: TUNED_RATE}.get(way, RATE)
+        if way in (LONG, TUNED):
             steps = tuple(GENERAL + CAMERA + step for step in CURVE)
         overrides = ["experiment=drtl_adapt", "init=null", f"pairs={self.support(support)}", *DATA, *self.network]
         overrides += ["method.scheduler=null", f"method.optimizer.lr={rate}", "method.channels_last=true"]
 
         def tune() -> dict[str, float]:
             measuring = Measuring(self.measure, steps)
-            begin = None if way in (SCRATCH, LONG) else self.start(way)
+            begin = None if way in (SCRATCH, LONG) else self.start(GRADIENT if way == TUNED else way)
             self.fit(overrides, steps[-1], begin, callbacks=[measuring])
             return {str(step - steps[0]): value for step, value in measuring.curve.items()}
 

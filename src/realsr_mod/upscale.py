@@ -169,6 +169,7 @@ def upscale(
     list_: ListOption = False,
 ) -> None:
     """Make photos larger and better with a trained model."""
+    from realsr_mod.inference.advice import of_large_photos
     from realsr_mod.inference.plan import check_any, files_of, plan
     from realsr_mod.inference.video_formats import FAST_MODEL, check_crf, check_installed, is_video
     from realsr_mod.runtime.shards import share
@@ -203,6 +204,10 @@ def upscale(
         upscaler = load(location, shown, **engine_settings)
         wanted = wanted_size(size, long_side)
         upscaler.check(outscale, wanted, blur=blur, noise=noise)
+        stills = (job.source for job in jobs if not is_video(job.source))
+        unasked = outscale is None and wanted is None and upscaler.scale > 2
+        if unasked and (advice := of_large_photos(stills, upscaler.scale)):
+            say(advice)
         if workers is not None and cluster is None:
             raise ValueError(f"--workers {workers} are those of a cluster; give --cluster ray as well")
     from realsr_mod.inference.outcome import Settings
