@@ -13,24 +13,25 @@ SIDE, CORNER, REACH = 96, 18, 16  # px of LR; the pattern's corner is 3.5 % of t
 MOST_WORSE = 1.5
 
 
-def smooth_image():
-    """A gradient at four times the size, and its LR image."""
-    y, x = np.mgrid[: 4 * SIDE, : 4 * SIDE] / (4 * SIDE - 1)
+def smooth_image(scale):
+    """A gradient at `scale` times the size, and its LR image."""
+    y, x = np.mgrid[: scale * SIDE, : scale * SIDE] / (scale * SIDE - 1)
     hr = np.stack([60 + 120 * y, 80 + 100 * x, 150 - 60 * y], axis=-1)
-    lr = hr.reshape(SIDE, 4, SIDE, 4, 3).mean((1, 3))
+    lr = hr.reshape(SIDE, scale, SIDE, scale, 3).mean((1, 3))
     return hr, lr.round().astype(np.uint8)
 
 
 def error_far_from_corner(upscaler, lr, hr):
     difference = np.abs(upscaler(lr).astype(float) - hr)
     far = np.ones(hr.shape[:2], bool)
-    far[: 4 * (CORNER + REACH), : 4 * (CORNER + REACH)] = False
+    reach = upscaler.scale * (CORNER + REACH)
+    far[:reach, :reach] = False
     return difference[far].mean()
 
 
 def worse_by(upscaler, patterns):
     """The error away from each pattern over the error without it."""
-    hr, lr = smooth_image()
+    hr, lr = smooth_image(upscaler.scale)
     without = error_far_from_corner(upscaler, lr, hr)
     found = {}
     for name, pattern in patterns:
