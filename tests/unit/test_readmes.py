@@ -137,7 +137,7 @@ def test_every_experiment_and_benchmark_is_there(path):
         assert set(listed.split(",")) <= {*choices(EXPERIMENT), EXAMPLE, "a", "b"}, listed
     for script, rest in re.findall(r"python (benchmarks/\w+\.py)([^`#\n]*)", text):
         code = (ROOT / script).read_text("utf-8")
-        for option in re.findall(r"--([a-z-]+)", rest):
+        for option in re.findall(r"--(?:no-)?([a-z-]+)", rest):  # --no-half is half's other side
             assert f'"--{option}"' in code or f"{option.replace('-', '_')}: " in code, f"{script} --{option}"
 
 
