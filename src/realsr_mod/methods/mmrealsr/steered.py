@@ -18,6 +18,16 @@ from realsr_mod.networks.blocks import ResidualBlock, conv3x3, init_scaled
 from realsr_mod.networks.rrdb import RRDBRestorer
 
 RGB = 3
+LEAST_ROOM = 0.01  # between an estimate and an end of its slider, so that nothing is divided by zero
+
+
+def turns(told_BD: Tensor, estimated_BD: Tensor) -> Tensor:
+    """How far sliders are turned from where the estimate has them: -1 down to 0, 0 not at all, 1 up to 1; (B, D).
+
+    Not the plain difference: of an image that is little degraded, too, turning a slider to its end means the whole.
+    """
+    room_BD = torch.where(told_BD < estimated_BD, estimated_BD, 1 - estimated_BD)
+    return (told_BD - estimated_BD) / room_BD.clamp(min=LEAST_ROOM)
 
 
 class SteeringBranch(nn.Module):
@@ -61,7 +71,7 @@ class SteeringBranch(nn.Module):
             gamma_BN11, beta_BN11 = affine(degrees)[:, :, None, None].chunk(2, dim=1)
             x = (1 + gamma_BN11) * block(x) + beta_BN11
         shares, beside = (part.chunk(len(DEGREES), dim=1) for part in self.to_images(F.relu(x)).chunk(2, dim=1))
-        turned_BD111 = (told_BD - estimated_BD)[:, :, None, None, None]
+        turned_BD111 = turns(told_BD, estimated_BD)[:, :, None, None, None]
         images = (share * changed + image for share, image in zip(shares, beside, strict=True))
         return F.pixel_shuffle(sum(turned_BD111[:, i] * image for i, image in enumerate(images)), self.scale)
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from realsr_mod.methods.mmrealsr.steered import SteeredRRDBNet
+from realsr_mod.methods.mmrealsr.steered import SteeredRRDBNet, turns
+from realsr_mod.methods.mmrealsr.turns import told_degrees
 from realsr_mod.networks.rrdb import RRDBNet
 
 SIZES = {"scale": 4, "channels": 4, "num_blocks": 2, "growth": 2}
@@ -41,7 +42,7 @@ def test_as_estimated_it_is_the_backbone_to_the_bit(network, lr):
 
 @torch.no_grad()
 def test_a_turned_slider_counts_times_its_turn(network, lr):
-    told, estimated = torch.tensor([0.2, 0.9]), torch.tensor([0.5, 0.5])
+    told, estimated = torch.tensor([0.2, 0.8]), torch.tensor([0.5, 0.5])
     branch, (features, own) = network.steering, network.untouched(lr)
     bicubic = F.interpolate(lr, scale_factor=4, mode="bicubic")
     changed = F.pixel_unshuffle(bicubic - own, 4)
@@ -49,7 +50,7 @@ def test_a_turned_slider_counts_times_its_turn(network, lr):
     gamma, beta = branch.affines[0](branch.embed(torch.cat([told, estimated])))[:, None, None].chunk(2)
     x = branch.to_images(F.relu((1 + gamma) * branch.blocks[0](x) + beta))
     of_blur, of_noise, beside_blur, beside_noise = x.chunk(4, dim=1)
-    expected = -0.3 * (of_blur * changed + beside_blur) + 0.4 * (of_noise * changed + beside_noise)
+    expected = -0.6 * (of_blur * changed + beside_blur) + 0.6 * (of_noise * changed + beside_noise)
     embedding = torch.cat([told, estimated]).expand(2, 4)
     torch.testing.assert_close(network.restore(lr, embedding), own + F.pixel_shuffle(expected, 4), rtol=1e-4, atol=1e-3)
     torch.testing.assert_close(network.steer(lr, features, own, embedding), network.restore(lr, embedding))
@@ -74,3 +75,13 @@ def test_sizes():
     assert count == {"estimator": 109_826, "steering": 533_760, "restorer": 16_697_987}
     with pytest.raises(ValueError, match="set scale=4, not 2"):
         SteeredRRDBNet("realesrgan-x4plus", scale=2)
+
+
+def test_turns_are_shares_of_the_way_to_the_ends():
+    estimated = torch.tensor([[0.2, 0.6], [0.0, 1.0], [0.3, 0.7]])
+    told = torch.tensor([[0.05, 0.8], [1.0, 0.0], [0.3, 0.7]])
+    wanted = torch.tensor([[-0.75, 0.5], [1.0, -1.0], [0.0, 0.0]])
+    torch.testing.assert_close(turns(told, estimated), wanted)
+    drawn = torch.tensor([[-0.3, 1.0], [0.5, -1.0], [-1.0, 0.25]])
+    inside = torch.tensor([[0.2, 0.6], [0.5, 0.9], [0.3, 0.7]])
+    torch.testing.assert_close(turns(told_degrees(inside, drawn), inside), drawn)  # what it was trained under
