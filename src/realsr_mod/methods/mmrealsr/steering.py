@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from realsr_mod.data.batch import SRBatch
@@ -92,9 +93,9 @@ class Steering(RestorationModule):
         return self.network.restore(batch.lr, batch.params["embedding"]).float()
 
     def validation_step(self, batch: SRBatch, batch_idx: int) -> dict[str, Tensor]:
-        """Measure the turned pictures; `val/left` is their distance from the targets over the backbone's own one."""
+        """Measure the turned pictures; `val/left` is their squared error over that of the backbone's own."""
         lesson = self.lesson(batch)
-        left = self.pixel_loss(self.turned(lesson), lesson.wanted) / self.pixel_loss(lesson.own, lesson.wanted)
+        left = F.mse_loss(self.turned(lesson), lesson.wanted) / F.mse_loss(lesson.own, lesson.wanted)
         self.log("val/left", left, batch_size=len(lesson.lr), sync_dist=True)
         params = {"embedding": lesson.embedding}
         judged = replace(batch, lr=lesson.lr, hr=lesson.wanted.clamp(0, 1), params=params, versions=())
