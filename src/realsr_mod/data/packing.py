@@ -33,14 +33,14 @@ class Packing:
         sources: the photos' files, by what the store calls them, in the order of the index.
         done: photos whose arrays are whole.
         bad: files that are no photos, with the reason.
-        shard: which share of the photos this is, such as 3/16; None: all of them.
+        shard: which share of the photos this is, such as (3, 16); None: all of them.
     """
 
     store: Path
     sources: dict[PackedPhoto, Path]
     done: set[PackedPhoto] = field(default_factory=set)
     bad: dict[Path, str] = field(default_factory=dict)
-    shard: str | None = None
+    shard: tuple[int, int] | None = None
 
     @property
     def todo(self) -> list[PackedPhoto]:
@@ -81,7 +81,7 @@ def plan_packing(
         else:
             sources[PackedPhoto(name, *seen)] = path
     done = {photo for photo, path in sources.items() if _is_whole(store / photo.array, photo, path)}
-    return Packing(store, sources, done, bad, shard)
+    return Packing(store, sources, done, bad, wanted)
 
 
 @contextmanager
@@ -91,13 +91,16 @@ def locked(packing: Packing) -> Iterator[None]:
     Raises ValueError if another program is writing.
     """
     whole, store = packing.store / _LOCK, packing.store
-    mine = whole if packing.shard is None else store / f"{_LOCK}-{packing.shard.strip().replace('/', '-of-')}"
+    mine, like_mine = whole, "none"
+    if packing.shard is not None:
+        index, count = packing.shard
+        mine, like_mine = store / f"{_LOCK}-{index}-of-{count}", f"{_LOCK}-*-of-{count}"
     try:
-        with FileLock(mine, timeout=0):
+        with FileLock(mine, timeout=0):  # first, so that of two that begin at once one sees the other
             if packing.shard is not None:
                 FileLock(whole, timeout=_LOCK_WAIT_S).acquire().lock.release()
             for other in sorted(store.glob(f"{_LOCK}-*")):
-                if packing.shard is None or not other.name.endswith(f"-of-{parse_shard(packing.shard)[1]}"):
+                if not other.match(like_mine):
                     FileLock(other, timeout=0).acquire().lock.release()
             yield
     except Timeout as error:

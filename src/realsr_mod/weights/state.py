@@ -88,13 +88,15 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], source: object) 
 def begin_with(network: nn.Module, start: nn.Module, source: object) -> bool:
     """Give `network` the weights of `start`, a model of the same kind; returns whether that was of another scale.
 
-    Of another scale all but the upsampler must fit: as EDSR's ×4 begins with its ×2, layers that both have are taken,
-    and those that `start` lacks keep their random weights. Raises a ValueError that names what does not fit.
+    Of another scale all but the upsampler must fit: as EDSR's ×4 begins with its ×2, layers of it that both have are
+    taken, and the others keep their random weights. Raises a ValueError that names what does not fit.
     """
     state, own = dict(start.state_dict()), network.state_dict()
     if other_scale := getattr(start, "scale", None) != getattr(network, "scale", None):
-        state = {key: value for key, value in state.items() if key in own or ".upsampler." not in key}
-        state = {key: value for key, value in own.items() if ".upsampler." in key} | state
+        upsampler = {key: value for key, value in own.items() if "upsampler" in key.split(".")}
+        shared = {key for key, value in upsampler.items() if key in state and state[key].shape == value.shape}
+        state = {key: value for key, value in state.items() if "upsampler" not in key.split(".") or key in shared}
+        state = upsampler | state
     load_state(network, state, source)
     return other_scale
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from realsr_mod.methods.kdsr.network import KDSRNet
+from realsr_mod.networks.srresnet import SRResNet
 from realsr_mod.weights.state import begin_with
 
 
@@ -21,6 +22,15 @@ def test_of_another_scale_all_is_taken_but_upsampling_that_only_one_has(before, 
     assert random.keys() - given.keys() == (second if scale == 4 else set())
     for key, value in begun.state_dict().items():
         assert torch.equal(value, given.get(key, random[key])), key
+
+
+def test_an_upsampler_of_other_shapes_stays_random_at_the_top_of_a_network_too():
+    torch.manual_seed(0)
+    start, begun = SRResNet(3, 4, 1), SRResNet(2, 4, 1)
+    random = {key: value.clone() for key, value in begun.state_dict().items()}
+    assert begin_with(begun, start, "start")
+    for key, value in begun.state_dict().items():
+        assert torch.equal(value, (random if key.startswith("upsampler.0") else start.state_dict())[key]), key
 
 
 def test_of_the_same_scale_everything_is_taken():
