@@ -47,8 +47,8 @@ class TrainingModule(pl.LightningModule, ABC):
         network: what is trained, validated and released.
         optimizer: partial of a torch optimizer; gets `parameter_groups()`.
         scheduler: partial of a torch scheduler, stepped after every training step; or None.
-        start_from: a released model (see `load_model`) whose weights the network begins with, also one of another
-            scale, whose upsampler may differ; None: random ones.
+        start_from: a released model (see `load_model`) whose weights the network begins with, also one whose
+            upsampler is another, as at another scale; None: random ones.
         compile_network: run the network's parts (encoder, restorer, blocks) through `torch.compile`, in place, unless
             they train on a CPU, which that makes slower; checkpoints stay the same.
         channels_last: keep the network's tensors in NHWC order, which tensor cores prefer under bf16.
@@ -68,8 +68,8 @@ class TrainingModule(pl.LightningModule, ABC):
             start = load_model(start_from)
             if begin_with(network, start, source=start_from):
                 rank_zero_info(
-                    f"{start_from} enlarges by {start.scale}, this network by {network.scale}: of the upsampler "
-                    "only the layers that both have are taken"
+                    f"{start_from} has another upsampler than this network (×{start.scale}, ×{network.scale}): only the "
+                    "layers of it that both have are taken"
                 )
         self.network = network
         self.optimizer = optimizer

@@ -6,7 +6,15 @@ Legend: B batch, C feature channels, H and W the low-resolution size, s the scal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from realsr_mod.networks.blocks import Initialization, PixelShuffleUpsampler, RGBMean, conv3x3, init_scaled
+from realsr_mod.networks.blocks import (
+    Initialization,
+    PixelShuffleUpsampler,
+    ResizeConvUpsampler,
+    RGBMean,
+    UpsamplerKind,
+    conv3x3,
+    init_scaled,
+)
 
 
 class DynamicDepthwiseConv(nn.Module):
@@ -52,15 +60,23 @@ class IDRDynamicBlock(nn.Module):
 
 
 class IDRRestorer(nn.Module):
-    """KDSR's restorer: head, dynamic blocks, conv, long skip, PixelShuffle upsampler, conv to RGB."""
+    """KDSR's restorer: head, dynamic blocks, conv, long skip, upsampler (PixelShuffle as published), conv to RGB."""
 
-    def __init__(self, channels: int, num_blocks: int, scale: int, initialization: Initialization = "kaiming") -> None:
+    def __init__(
+        self,
+        channels: int,
+        num_blocks: int,
+        scale: int,
+        initialization: Initialization = "kaiming",
+        upsampler: UpsamplerKind = "pixel_shuffle",
+    ) -> None:
         super().__init__()
         self.rgb_mean = RGBMean()
         self.head = conv3x3(3, channels)
         self.blocks = nn.ModuleList([IDRDynamicBlock(channels, initialization) for _ in range(num_blocks)])
         self.fuse = conv3x3(channels, channels)
-        self.upsampler = PixelShuffleUpsampler(channels, scale)
+        kind = PixelShuffleUpsampler if upsampler == "pixel_shuffle" else ResizeConvUpsampler
+        self.upsampler = kind(channels, scale)
         self.to_rgb = conv3x3(channels, 3)
 
     def forward(self, lr_B3HW: Tensor, idr_BC: Tensor) -> Tensor:

@@ -86,19 +86,17 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], source: object) 
 
 
 def begin_with(network: nn.Module, start: nn.Module, source: object) -> bool:
-    """Give `network` the weights of `start`, a model of the same kind; returns whether that was of another scale.
+    """Give `network` the weights of `start`, a model of the same kind; returns whether its upsampler is another.
 
-    Of another scale all but the upsampler must fit: as EDSR's ×4 begins with its ×2, layers of it that both have are
-    taken, and the others keep their random weights. Raises a ValueError that names what does not fit.
+    All but that must fit: as EDSR's ×4 begins with its ×2, layers of it that both have are taken, and the others keep
+    their random weights. Raises a ValueError that names what does not fit.
     """
     state, own = dict(start.state_dict()), network.state_dict()
-    if other_scale := getattr(start, "scale", None) != getattr(network, "scale", None):
-        upsampler = {key: value for key, value in own.items() if "upsampler" in key.split(".")}
-        shared = {key for key, value in upsampler.items() if key in state and state[key].shape == value.shape}
-        state = {key: value for key, value in state.items() if "upsampler" not in key.split(".") or key in shared}
-        state = upsampler | state
-    load_state(network, state, source)
-    return other_scale
+    given, upsampler = ({k: v for k, v in part.items() if "upsampler" in k.split(".")} for part in (state, own))
+    shared = {key for key, value in upsampler.items() if key in given and given[key].shape == value.shape}
+    kept = {key: value for key, value in state.items() if key not in given or key in shared}
+    load_state(network, upsampler | kept, source)
+    return shared != given.keys() | upsampler.keys()
 
 
 def check_state(

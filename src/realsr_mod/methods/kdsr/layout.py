@@ -33,7 +33,7 @@ def _kdsr_layout(name: str, encoder: str, sees_hr: bool) -> Layout:
         ),
         network=KDSRNet,
         sizes=lambda state: _kdsr_sizes(state, encoder, sees_hr),
-        writable=lambda network: network.sees_hr == sees_hr,
+        writable=lambda network: network.sees_hr == sees_hr and network.upsampler == "pixel_shuffle",
         constants=_kdsr_constants,
     )
 

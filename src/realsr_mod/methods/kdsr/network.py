@@ -12,7 +12,14 @@ from torch import Tensor, nn
 
 from realsr_mod.degradations.resize import resize
 from realsr_mod.networks.base import SRNetwork
-from realsr_mod.networks.blocks import Initialization, ResidualBlock, check_initialization, conv3x3, init_scaled
+from realsr_mod.networks.blocks import (
+    Initialization,
+    ResidualBlock,
+    UpsamplerKind,
+    check_initialization,
+    conv3x3,
+    init_scaled,
+)
 from realsr_mod.networks.dynamic import IDRRestorer
 
 TeacherInput = Literal["plain", "difference"]
@@ -80,6 +87,8 @@ class KDSRNet(SRNetwork):
             image less the bicubic enlargement of LR. They tell the same, but the encoder's pooled means hardly change
             with blur when it reads the image, whose mean blur keeps.
         zero_dc_start: see DegradationEncoder.
+        upsampler: of the restorer: "pixel_shuffle", as published, or "resize_conv", for training against a
+            discriminator, which leaves the first's grid in images (see ResizeConvUpsampler).
     """
 
     taps = MappingProxyType({"distilled": "encoder.mlp"})
@@ -95,17 +104,20 @@ class KDSRNet(SRNetwork):
         initialization: Initialization = "kaiming",
         teacher_input: TeacherInput = "plain",
         zero_dc_start: bool = False,
+        upsampler: UpsamplerKind = "pixel_shuffle",
     ) -> None:
         super().__init__()
         check_initialization(initialization)
+        if upsampler not in get_args(UpsamplerKind):
+            raise ValueError(f"upsampler must be {' or '.join(get_args(UpsamplerKind))}, got {upsampler!r}")
         if teacher_input not in get_args(TeacherInput):
             raise ValueError(f"teacher_input must be plain or difference, got {teacher_input!r}")
-        self.scale, self.teacher_input = scale, teacher_input
+        self.scale, self.teacher_input, self.upsampler = scale, teacher_input, upsampler
         self.embedding_dim = channels
         self.sees_hr = sees_hr
         seen_channels = 3 + 3 * scale**2 if sees_hr else 3
         self.encoder = DegradationEncoder(seen_channels, channels, encoder_blocks, initialization, zero_dc_start)
-        self.restorer = IDRRestorer(channels, restorer_blocks, scale, initialization)
+        self.restorer = IDRRestorer(channels, restorer_blocks, scale, initialization, upsampler)
 
     def encode(self, lr_B3HW: Tensor, hr: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The IDR (B, C) and the distilled vector (B, 4C). A teacher needs `hr` (B, 3, sH, sW) as well."""
