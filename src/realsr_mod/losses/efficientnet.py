@@ -94,14 +94,16 @@ class EfficientNetDistance:
 
     Args:
         weights: the weights' file; None: that of the installed package.
+        weight: the distance as a loss is multiplied by it.
 
     Raises:
         FileNotFoundError: no file there, or the package is not installed.
         ValueError: another file than the package's.
     """
 
-    def __init__(self, weights: str | Path | None = None) -> None:
+    def __init__(self, weights: str | Path | None = None, weight: float = 1.0) -> None:
         self.features = EfficientNetLite0Features(load_efficientnet(weights))
+        self.weight = weight
 
     def per_image(self, sr_B3HW: Tensor, hr_B3HW: Tensor) -> Tensor:
         features = self.features.to(sr_B3HW.device)
@@ -111,7 +113,7 @@ class EfficientNetDistance:
         return torch.stack(distances).mean(0)
 
     def __call__(self, sr_B3HW: Tensor, hr_B3HW: Tensor) -> Tensor:
-        return self.per_image(sr_B3HW, hr_B3HW).mean()
+        return self.weight * self.per_image(sr_B3HW, hr_B3HW).mean()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "EfficientNetDistance":
         return self
