@@ -82,6 +82,7 @@ def test_the_distance_grows_with_the_damage_and_its_gradient_mends_it(cat):
     step = 0.02 * image.grad / image.grad.abs().max()
     assert distance((image - step).detach(), cat[..., 80:144, 80:144]) < before
     assert not list(distance.features.parameters())
+    assert EfficientNetDistance(weight=0.25)(image, cat[..., 80:144, 80:144]).item() == pytest.approx(before.item() / 4)
 
 
 def test_it_is_a_metric_of_each_image(cat):

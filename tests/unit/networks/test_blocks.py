@@ -1,11 +1,12 @@
 """Building blocks that networks share."""
 
+import pytest
 import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from realsr_mod.networks.blocks import RGBMean, init_scaled
+from realsr_mod.networks.blocks import PixelShuffleUpsampler, ResizeConvUpsampler, RGBMean, init_scaled
 
 
 class Centred(nn.Module):
@@ -47,3 +48,25 @@ def test_a_scaled_start_fills_weights_and_leaves_alone_those_without_memory(monk
         empty = nn.Linear(50, 40)
     monkeypatch.setattr(nn.init, "kaiming_normal_", lambda weight: 1 / 0)
     init_scaled([empty])
+
+
+def places_in_squares(upsampler, scale):
+    """What an upsampler makes of a flat image, far from its border, by the place in a square of scale x scale."""
+    flat = upsampler(torch.full((1, 4, 12, 12), 0.5))[..., 4 * scale : 8 * scale, 4 * scale : 8 * scale]
+    return flat.unflatten(-1, (4, scale)).unflatten(-3, (4, scale)).std(dim=(-1, -3))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+@torch.no_grad()
+def test_resizing_before_convolutions_leaves_no_grid_where_pixel_shuffle_does(scale):
+    torch.manual_seed(0)
+    upsampler = ResizeConvUpsampler(4, scale)
+    assert upsampler(torch.rand(2, 4, 5, 7)).shape == (2, 4, 5 * scale, 7 * scale)
+    assert places_in_squares(upsampler, scale).max() < 1e-6
+    assert places_in_squares(PixelShuffleUpsampler(4, scale), scale).min() > 1e-3
+
+
+@pytest.mark.parametrize("kind", [PixelShuffleUpsampler, ResizeConvUpsampler])
+def test_other_scales_are_refused(kind):
+    with pytest.raises(ValueError, match="scale must be 3 or a power of two, got 6"):
+        kind(4, 6)

@@ -8,9 +8,9 @@ from realsr_mod.networks.srresnet import SRResNet
 from realsr_mod.weights.state import begin_with
 
 
-def network(scale, seed, channels=4):
+def network(scale, seed, channels=4, **options):
     torch.manual_seed(seed)
-    return KDSRNet(scale=scale, channels=channels, encoder_blocks=1, restorer_blocks=1)
+    return KDSRNet(scale=scale, channels=channels, encoder_blocks=1, restorer_blocks=1, **options)
 
 
 @pytest.mark.parametrize(("before", "scale"), [(2, 4), (4, 2)])
@@ -31,6 +31,17 @@ def test_an_upsampler_of_other_shapes_stays_random_at_the_top_of_a_network_too()
     assert begin_with(begun, start, "start")
     for key, value in begun.state_dict().items():
         assert torch.equal(value, (random if key.startswith("upsampler.0") else start.state_dict())[key]), key
+
+
+def test_with_another_upsampler_all_else_is_taken():
+    start = network(4, 1)
+    begun, fresh = (network(4, 2, upsampler="resize_conv") for _ in range(2))
+    assert begin_with(begun, start, "start")
+    given, random = start.state_dict(), fresh.state_dict()
+    own = {key for key in random if "upsampler" in key}
+    assert own
+    for key, value in begun.state_dict().items():
+        assert torch.equal(value, (random if key in own else given)[key]), key
 
 
 def test_of_the_same_scale_everything_is_taken():

@@ -35,6 +35,15 @@ def test_every_scale_enlarges_and_reads_hr(scale):
     assert not torch.equal(idr, teacher.embed(lr, hr.flip(-1)))
 
 
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_other_upsamplers_enlarge_too_and_wrong_ones_are_named(scale):
+    size = {"scale": scale, "channels": 4, "encoder_blocks": 1, "restorer_blocks": 1}
+    lr = torch.rand(2, 3, 6, 5)
+    assert KDSRNet(**size, upsampler="resize_conv")(lr).shape == (2, 3, 6 * scale, 5 * scale)
+    with pytest.raises(ValueError, match="upsampler must be pixel_shuffle or resize_conv, got 'nearest'"):
+        KDSRNet(**size, upsampler="nearest")
+
+
 def test_each_image_is_steered_by_its_own_embedding():
     network = KDSRNet(2, channels=4, encoder_blocks=1, restorer_blocks=1)
     lr, idr = torch.rand(2, 3, 6, 5), torch.rand(2, 4)
