@@ -68,7 +68,7 @@ class TrainingModule(pl.LightningModule, ABC):
             start = load_model(start_from)
             if begin_with(network, start, source=start_from):
                 rank_zero_info(
-                    f"{start_from} has another upsampler than this network (×{start.scale}, ×{network.scale}): only the "
+                    f"{start_from} (×{start.scale}) has another upsampler than this network (×{network.scale}): only "
                     "layers of it that both have are taken"
                 )
         self.network = network

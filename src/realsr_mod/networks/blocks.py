@@ -81,7 +81,7 @@ class PixelShuffleUpsampler(nn.Sequential):
 
 
 class ResizeConvUpsampler(nn.Sequential):
-    """Enlarge by 3 or a power of two: nearest neighbour, conv and LeakyReLU(0.1) for each factor, and again the last two.
+    """Enlarge by 3 or a power of two: nearest neighbour, conv, LeakyReLU(0.1) for each factor; conv, LeakyReLU.
 
     All pixels come from the same kernels, where PixelShuffle has other ones for each place in a square of f x f, whose
     grid adversarial training leaves in the image (Odena et al. 2016). About as costly.
