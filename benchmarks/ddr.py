@@ -40,12 +40,13 @@ KDSR = {"teacher": "KDSR teacher (sees HR)", "student": "KDSR student", "alone":
 Figures = dict[str, Any]
 
 
-def train_all(runs: Path, photos: Path, seed: str) -> dict[str, Path]:
+def train_all(runs: Path, photos: Path, seed: str, steps: int, gan_steps: int, changes: list[str]) -> dict[str, Path]:
     """The three networks of one seed."""
-    given = ["data=folder", f"data.root={photos}", "data.batch_size=8", "data.num_workers=0", f"seed={seed}"]
-    residual = trained(runs, f"residual_{seed}", "experiment=srresnet", *given)
-    plain = trained(runs, f"plain_{seed}", "experiment=srresnet", "network.global_residual=false", *given)
-    srgan = trained(runs, f"srgan_{seed}", "experiment=srgan", *given, f"start_from={residual}")
+    given = ["data=folder", f"data.root={photos}", "data.batch_size=8", "data.num_workers=0", f"seed={seed}", *changes]
+    alone, game = (["experiment=srresnet", f"trainer.max_steps={steps}"], f"trainer.max_steps={gan_steps}")
+    residual = trained(runs, f"residual_{seed}", *alone, *given)
+    plain = trained(runs, f"plain_{seed}", *alone, "network.global_residual=false", *given)
+    srgan = trained(runs, f"srgan_{seed}", "experiment=srgan", game, *given, f"start_from={residual}")
     return {"residual": residual, "plain": plain, "srgan": srgan}
 
 
@@ -128,13 +129,16 @@ def main(
     training: Annotated[Path, typer.Argument(help="Folder of photos to train on, for example BSDS400.")],
     photos: Annotated[Path, typer.Argument(help="Folder of other photos to look at, for example BSD100.")],
     seeds: Annotated[str, typer.Option(help="Comma-separated seeds.")] = "0,1,2",
-    runs: Annotated[Path, typer.Option(help="Where the trainings go.")] = Path("runs/ddr"),
+    steps: Annotated[int, typer.Option(help="How long SRResNets train.")] = 1200,
+    gan_steps: Annotated[int, typer.Option(help="And how long SRGAN goes on.")] = 400,
+    change: Annotated[list[str] | None, typer.Option(help="An override for every training, KEY=VALUE.")] = None,
+    runs: Annotated[Path, typer.Option(help="Where trainings go, of one length a place.")] = Path("runs/ddr"),
     kdsr: Annotated[Path | None, typer.Option(help="Runs of benchmarks/distillation.py, to look at them too.")] = None,
 ) -> None:
     """Train, look, and print the tables."""
     networks: dict[str, list[Path]] = {}
     for seed in seeds.split(","):
-        for name, run in train_all(runs, training, seed).items():
+        for name, run in train_all(runs, training, seed, steps, gan_steps, change or []).items():
             networks.setdefault(SRRESNET[name], []).append(run)
     of_kdsr = {KDSR[name]: [kdsr / f"{name}_{seed}" for seed in seeds.split(",")] for name in KDSR} if kdsr else {}
     by_pool = {"mean": "mean of the feature map", "flatten": "every position of the feature map"}
