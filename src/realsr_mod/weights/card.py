@@ -28,7 +28,7 @@ _CARD = """# {name}
 | | |
 |---|---|
 | use | `realsr-upscale photo.jpg --model {name}` |
-| network | {method}, ×{scale}, {parameters:.2f} M parameters, {megabytes:.1f} MB{sliders} |
+| network | {method}, ×{scale}, {parameters:.2f} M parameters, {megabytes:.1f} MB{backbone}{sliders} |
 | trained on | {trained_on} |
 | training | {training} |
 | trained again by | `{command}` |
@@ -67,6 +67,7 @@ def render_card(entry: Entry) -> str:
         scale=entry.scale,
         parameters=entry.parameters / 1e6,
         megabytes=entry.weights.stat().st_size / 1e6,
+        backbone=f" beside `{entry.backbone}`, which is fetched once" if entry.backbone else "",
         sliders=f", sliders {' and '.join(entry.sliders)}" if entry.sliders else "",
         trained_on=entry.trained_on,
         training="; ".join(stages),

@@ -36,6 +36,7 @@ class Entry:
     stages: list[dict[str, Any]]  # of its training, the last one its own: name, steps, seconds, machine
     measured: list[dict[str, Any]]  # rows of `evaluate`'s summaries, each with its protocol and machine
     fidelity: str | None = None  # of a network that draws texture: the zoo's one that it was trained from
+    backbone: str | None = None  # a published model that it builds on, which must be fetched: see `weights.borrowed`
 
     @property
     def weights(self) -> Path:
@@ -91,7 +92,9 @@ def read_entry(name: str) -> Entry:
     folder = ZOO_DIR / name
     config = json.loads((folder / CONFIG_NAME).read_text())
     method = config["method"].split(".")[2]  # realsr_mod.methods.NAME.module.Class
-    return Entry(name, folder, method, config["network"]["scale"], config["sha256"], **config["zoo"])
+    network = config["network"]
+    backbone = network.get("backbone")
+    return Entry(name, folder, method, network["scale"], config["sha256"], **config["zoo"], backbone=backbone)
 
 
 def entries() -> list[Entry]:

@@ -4,11 +4,16 @@ import json
 
 import pytest
 import torch
+from rich.console import Console
 from safetensors import safe_open
+from typer.testing import CliRunner
 
+from realsr_mod import zoo
+from realsr_mod.app import offered_models
 from realsr_mod.methods.mmrealsr.steered import SteeredRRDBNet
-from realsr_mod.weights import realesrgan
+from realsr_mod.weights import catalog, realesrgan
 from realsr_mod.weights.borrowed import borrowed_state
+from realsr_mod.weights.listing import print_models
 from realsr_mod.weights.official import read_official
 from realsr_mod.weights.release import load_restorer, read_config, save_model
 
@@ -85,3 +90,40 @@ def test_a_size_that_the_published_model_has_not_is_refused(folder, tiny_backbon
     monkeypatch.setattr(realesrgan, "PUBLISHED", (*realesrgan.PUBLISHED, longer))
     with pytest.raises(FileNotFoundError, match="realesrgan-x4plus-anime is not here yet"):
         borrowed_state(SteeredRRDBNet("realesrgan-x4plus-anime", num_blocks=1))
+
+
+def listed() -> str:
+    out = Console(width=100, record=True)
+    print_models(out)
+    return out.export_text()
+
+
+def test_in_the_zoo_it_says_what_it_builds_on_and_is_offered_where_that_is_here(
+    network, tiny_backbone, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(catalog, "ZOO_DIR", tmp_path / "zoo")
+    blurred = {"_target_": "realsr_mod.degradations.classic.ClassicDegradation", "scale": 4}
+    info = {"method": "realsr_mod.methods.mmrealsr.steering.Steering", "degradation": blurred}
+    save_model(network, tmp_path / "run/model", CONFIG, info)
+    (tmp_path / "run/.hydra").mkdir()
+    (tmp_path / "run/.hydra/overrides.yaml").write_text("[]")
+    summary = {"name": "sliders", "steps": 7, "seconds": 3600, "machine": "abacus", "prerequisites": {}}
+    (tmp_path / "run/summary.json").write_text(json.dumps(summary))
+    zoo.add(tmp_path / "run", "sliders-x4", made_for="Tests", trained_on="None", weak_at="All", license="None")
+    assert (
+        "MB beside `realesrgan-x4plus`, which is fetched once, sliders blur and noise |"
+        in (tmp_path / "zoo/sliders-x4/README.md").read_text()
+    )
+    assert "builds on realesrgan-x4plus, here: yes" in listed()
+    assert (tmp_path / "zoo/sliders-x4") in [model.path for model in offered_models([], tmp_path / "runs")]
+    tiny_backbone.with_suffix(".bin").rename(tmp_path / "elsewhere.bin")
+    assert "builds on realesrgan-x4plus, here: zoo get" in listed()
+    assert not offered_models([], tmp_path / "runs")
+
+    def fetch():
+        (tmp_path / "elsewhere.bin").rename(tiny_backbone.with_suffix(".bin"))
+        return tiny_backbone.parent
+
+    monkeypatch.setattr(realesrgan, "fetch", fetch)
+    assert "realesrgan-x4plus is in" in CliRunner().invoke(zoo.app, ["get", "sliders-x4"]).output
+    assert offered_models([], tmp_path / "runs")
