@@ -14,6 +14,7 @@ from realsr_mod.methods.mmrealsr.steered import SteeredRRDBNet
 from realsr_mod.weights import catalog, realesrgan
 from realsr_mod.weights.borrowed import borrowed_state
 from realsr_mod.weights.listing import print_models
+from realsr_mod.weights.ncnn.export import export_ncnn
 from realsr_mod.weights.official import read_official
 from realsr_mod.weights.release import load_restorer, read_config, save_model
 
@@ -72,6 +73,13 @@ def test_without_the_backbone_its_config_is_read_and_loading_says_what_to_fetch(
     assert read_config(folder)["network"]["backbone"] == "realesrgan-x4plus"
     with pytest.raises(FileNotFoundError, match=r"realesrgan-x4plus is not here yet; 'python -m realsr_mod\.zoo get"):
         load_restorer(folder)
+
+
+def test_for_ncnn_the_backbone_is_named_instead(network, tmp_path):
+    pytest.importorskip("ncnn")
+    with pytest.raises(ValueError, match=r"sliders of a SteeredRRDBNet .* or export realesrgan-x4plus, whose pictures"):
+        export_ncnn(network, tmp_path / "model.param", torch.tensor([0.5, 0.0, 0.5, 0.5]))
+    assert not any(tmp_path.glob("model.*"))
 
 
 @pytest.mark.parametrize("name", ["../secret", "hf://somebody/model", "mmrealsr-x4"])

@@ -62,6 +62,11 @@ def export_ncnn(network: SRNetwork, param: str | Path, embedding_D: Tensor | Non
         raise ValueError(
             f"this network needs an embedding of {dim} numbers to be fixed, got {tuple(embedding_D.shape)}"
         )
+    if network.borrowed:
+        raise ValueError(
+            f"ncnn computes the sliders of a {type(network).__name__} otherwise than torch; take format=onnx, or export "
+            f"{', '.join(network.borrowed.values())}, whose pictures these are where no slider is turned"
+        )
     if getattr(getattr(network, "restorer", None), "fold", 1) != 1:
         raise ValueError(
             "ncnn cannot fold photos of any size, as this network of a smaller scale does; export one of ×4, or "
