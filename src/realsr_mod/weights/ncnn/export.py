@@ -64,8 +64,8 @@ def export_ncnn(network: SRNetwork, param: str | Path, embedding_D: Tensor | Non
         )
     if network.borrowed:
         raise ValueError(
-            f"ncnn computes the sliders of a {type(network).__name__} otherwise than torch; take format=onnx, or export "
-            f"{', '.join(network.borrowed.values())}, whose pictures these are where no slider is turned"
+            f"ncnn computes the sliders of a {type(network).__name__} otherwise than torch; take format=onnx, or "
+            f"export {', '.join(network.borrowed.values())}, whose pictures these are where no slider is turned"
         )
     if getattr(getattr(network, "restorer", None), "fold", 1) != 1:
         raise ValueError(
