@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -96,7 +97,7 @@ def interrupted(arguments, folder):
     return process.communicate(timeout=60)[0], process.returncode
 
 
-def test_ctrl_c_saves_and_the_run_alone_is_enough_to_go_on(run, tmp_path):
+def test_ctrl_c_saves_and_the_run_alone_is_enough_to_go_on_or_to_end(run, tmp_path):
     arguments = [
         "train",
         "experiment=kdsr_student",
@@ -111,6 +112,12 @@ def test_ctrl_c_saves_and_the_run_alone_is_enough_to_go_on(run, tmp_path):
     assert f"resume={folder.relative_to(tmp_path)}" in output
     state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
     assert 0 < state["global_step"] < 150
+    assert "or end it, with a model of these weights: the same and finish=true" in output
+    shutil.copytree(folder, tmp_path / "ended")
+    run("train", "resume=ended", "finish=true")
+    assert json.loads((tmp_path / "ended" / "summary.json").read_text())["steps"] == state["global_step"]
+    ended = load_file(tmp_path / "ended" / "model" / "model.safetensors")
+    assert all(torch.equal(value, state["state_dict"][f"network.{key}"]) for key, value in ended.items())
     state["callbacks"]["Timer"]["time_elapsed"]["train"] = 1000.0  # as if the first process had trained for long
     torch.save(state, folder / "checkpoints" / "last.ckpt")
     run("train", f"resume={folder}")

@@ -28,6 +28,7 @@ NOT_FORWARDED = (
     "experiment",
     "method",
     "resume",
+    "finish",
     "name",
     "prerequisites",
     "adversarial",

@@ -43,7 +43,7 @@ def resumed_arguments(arguments: Sequence[str]) -> list[str]:
         settings = [item for item in (*kept, *others) if is_override(item)]
         return [*flags, *settings, *_going_on(run, "hydra.run.dir")]
     settings = [item for item in others if is_override(item)]
-    given = [item for item in settings if not item.startswith("hydra")]
+    given = [item for item in settings if not item.startswith(("hydra", "finish="))]
     roots = [item.removeprefix("runs_dir=") for item in given if item.startswith("runs_dir=")]
     is_sweep = bool({"-m", "--multirun"} & set(flags))
     find, key = (unfinished_sweep, "hydra.sweep.dir") if is_sweep else (unfinished_run, "hydra.run.dir")
@@ -102,6 +102,18 @@ def check_resumable(run: Path, added: Sequence[str]) -> None:
             raise ValueError(
                 f"{item} cannot change when {run} is resumed: its checkpoint goes on as it began; {advice}"
             )
+
+
+def steps_done(checkpoint: str | None) -> int:
+    """After how many steps `finish=true` ends a training: those of its checkpoint. Raises ValueError if it has none."""
+    from realsr_mod.training.checkpointing import CheckedCheckpointIO
+
+    if checkpoint is None:
+        raise ValueError(
+            "finish=true ends an interrupted training where it stands, and no checkpoint of one is there; give "
+            "resume=RUN, or resume=auto and the training's own command"
+        )
+    return int(CheckedCheckpointIO().load_checkpoint(checkpoint)["global_step"])
 
 
 def checkpoint_to_resume(cfg: DictConfig, run: Path) -> str | None:

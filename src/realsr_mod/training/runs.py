@@ -83,7 +83,7 @@ def previous_checkpoint(path: Path) -> Path:
 
 
 def read_overrides(run: Path) -> list[str]:
-    """The command-line overrides that a run was started with, but for `resume`.
+    """The command-line overrides that a run was started with, but for `resume` and `finish`.
 
     Raises FileNotFoundError if there is no run, ValueError if its record is damaged; an empty file is no record.
     """
@@ -98,7 +98,7 @@ def read_overrides(run: Path) -> list[str]:
         raise ValueError(f"{path}: damaged ({str(error).splitlines()[0]:.80}); the run cannot be resumed") from error
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         raise ValueError(f"{path}: damaged: expected the list of what the run was started with; it cannot be resumed")
-    return [item for item in items if not item.startswith("resume=")]
+    return [item for item in items if not item.startswith(("resume=", "finish="))]
 
 
 def read_summary(run: Path) -> dict[str, Any]:

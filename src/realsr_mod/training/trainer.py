@@ -34,7 +34,7 @@ from realsr_mod.training.loggers import SavedMetrics
 from realsr_mod.training.prerequisites import resolve_prerequisites, trains_others_first
 from realsr_mod.training.pruning import Pruning, end_early
 from realsr_mod.training.records import Speed, log_configuration, log_end, log_pruned
-from realsr_mod.training.resume import FIXED_WHEN_RESUMED, checkpoint_to_resume, goes_on_by_folder
+from realsr_mod.training.resume import FIXED_WHEN_RESUMED, checkpoint_to_resume, goes_on_by_folder, steps_done
 from realsr_mod.training.runs import FAILURE_NAME, PRUNED_NAME, headline, ranked_figure, read_summary, remove_unused
 from realsr_mod.training.showing import show, shown
 from realsr_mod.weights.locate import SUMMARY_NAME
@@ -115,6 +115,8 @@ def train(cfg: DictConfig, run: Path) -> float:
     if trainer.is_global_zero:
         log_configuration(trainer.loggers, cfg)
     checkpoint = checkpoint_to_resume(cfg, run)
+    if cfg.finish:
+        trainer.fit_loop.epoch_loop.max_steps = steps_done(checkpoint)
     try:
         trainer.fit(module, datamodule, ckpt_path=checkpoint, weights_only=True)
     except NOT_OF_A_CHECKPOINT as error:
@@ -126,7 +128,7 @@ def train(cfg: DictConfig, run: Path) -> float:
         options = " ".join([*given_options(), f"resume={shown(run)}"])
         by_folder = goes_on_by_folder(run)
         how = f"python -m realsr_mod.train {options}" if by_folder else "the same command and resume=auto"
-        report = f"\n{error}\ngo on with: {how}"
+        report = f"\n{error}\ngo on with: {how}\nor end it, with a model of these weights: the same and finish=true"
         sys.exit(report if trainer.is_global_zero else 1)  # one of several processes says it
     ended = next((callback.ended for callback in trainer.callbacks if isinstance(callback, Pruning)), None)
     if ended is not None:

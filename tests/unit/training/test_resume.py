@@ -6,7 +6,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from realsr_mod.runtime.folders import let_go
-from realsr_mod.training.resume import resumed_arguments
+from realsr_mod.training.resume import resumed_arguments, steps_done
 
 
 @pytest.fixture
@@ -28,6 +28,15 @@ def test_resume_auto_takes_the_run_of_the_same_command(unfinished):
     assert resumed[:2] == ["scale=2", "seed=1"]
     assert resumed[2:] == [f"resume='{unfinished / 'a'}'", f"hydra.run.dir='{unfinished / 'a'}'"]
     assert resumed_arguments(["resume=auto", "seed=3"]) == ["seed=3"]
+
+
+def test_a_run_is_ended_by_its_folder_or_its_command_and_can_then_still_go_on(unfinished):
+    assert resumed_arguments([f"resume={unfinished / 'a'}", "finish=true"])[:3] == ["seed=1", "scale=2", "finish=true"]
+    assert resumed_arguments(["resume=auto", "seed=2", "finish=true"])[2] == f"resume='{unfinished / 'b'}'"
+    OmegaConf.save(OmegaConf.create(["seed=2", "finish=true"]), unfinished / "b" / ".hydra" / "overrides.yaml")
+    assert resumed_arguments([f"resume={unfinished / 'b'}"])[0] == "seed=2"
+    with pytest.raises(ValueError, match="no checkpoint of one is there; give resume=RUN"):
+        steps_done(None)
 
 
 def test_resume_auto_leaves_finished_runs_alone(unfinished):
