@@ -37,7 +37,7 @@ from realsr_mod.inference.plan import plan
 from realsr_mod.inference.steady import Steady
 from realsr_mod.inference.upscaler import Upscaler
 from realsr_mod.runtime.devices import describe
-from realsr_mod.weights.catalog import zoo_names
+from realsr_mod.weights.catalog import entries
 from realsr_mod.weights.locate import locate
 from realsr_mod.weights.realesrgan import PUBLISHED, find, where_to_get
 from realsr_mod.weights.release import load_restorer
@@ -127,7 +127,8 @@ def medians_ms(
 def tile_table(rounds: int, clock: Callable[[], float]) -> str:
     """Markdown: a row for each network, a column for each engine; how many times faster the best is than before."""
     lr = np.ascontiguousarray(PHOTO.transpose(2, 0, 1)[None] / np.float32(255))
-    contenders = {f"{name}|{kind}": run for name in zoo_names() for kind, run in ours(name, lr).items()}
+    small = [entry.name for entry in entries() if entry.backbone is None]
+    contenders = {f"{name}|{kind}": run for name in small for kind, run in ours(name, lr).items()}
     contenders |= {f"{name}|ncnn": run for name, run in peers(lr).items()}
     measured = medians_ms(contenders, rounds, clock)
     kinds = list(dict.fromkeys(key.partition("|")[2] for key in measured))

@@ -22,7 +22,7 @@ from realsr_mod import Upscaler
 from realsr_mod.images.find import find_images
 from realsr_mod.images.rgb import read_rgb
 from realsr_mod.runtime.errors import user_errors
-from realsr_mod.weights.catalog import zoo_names
+from realsr_mod.weights.catalog import entries
 
 SIDE = 32  # px of the photo
 
@@ -47,7 +47,7 @@ def colored(upscaler: Upscaler, photo_HW3: np.ndarray) -> int:
 
 def main(
     folders: Annotated[list[Path], typer.Argument(help="Folders of photos.")],
-    models: Annotated[str, typer.Option(help="Comma-separated; all of the zoo by default.")] = "",
+    models: Annotated[str, typer.Option(help="Comma-separated; the zoo's small ones by default.")] = "",
     most_pixels: Annotated[int, typer.Option(help="Of a photo; the middle of a larger one.")] = 102_400,
 ) -> None:
     """Measure every model on every photo, and print the worst and the mean of each set."""
@@ -62,9 +62,10 @@ def main(
     ):
         table.add_column(column, justify="left" if column in ("set", "model") else "right")
     with user_errors():
+        small = [entry.name for entry in entries() if entry.backbone is None]
         for folder in folders:
             photos = [cut(read_rgb(path), most_pixels) for path in find_images(folder)]
-            for name in models.split(",") if models else zoo_names():
+            for name in models.split(",") if models else small:
                 upscaler = Upscaler.load(name)
                 shown = track(photos, f"{folder.name}, {name}", console=Console(stderr=True), transient=True)
                 found = [(moved(upscaler, photo), colored(upscaler, photo)) for photo in shown]

@@ -84,7 +84,6 @@ def set_slider(page, name: str, value: float) -> None:
     number = page.locator(f"#{name} input[type=number]")
     number.fill(str(value))
     number.press("Enter")
-    number.blur()
 
 
 def test_upload_slider_and_download(page, tmp_path):

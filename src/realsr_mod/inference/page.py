@@ -46,6 +46,10 @@ TAKE = """() => {
     };
     take(150);
 }"""
+# A number typed beside a slider counts once Enter is pressed; Gradio waits until the field is left.
+ENTER = """() => document.addEventListener('keydown', (event) => {
+    if (event.key === 'Enter' && event.target.type === 'number') event.target.blur();
+})"""
 CSS = """
 .gradio-container { max-width: 1180px !important; width: 100% !important; margin: auto !important;
   overflow: clip !important; }  /* else nothing inside would stick */
@@ -202,6 +206,7 @@ def serve(page: gr.Blocks, handlers: Handlers, names: HostNames, host: str, port
         folder=HiddenFolder(handlers.folder.path),
     )
     page.launch(
+        js=ENTER,
         server_name=host,
         server_port=port,
         max_file_size=max_upload_mb * 10**6,

@@ -19,6 +19,7 @@ from realsr_mod.weights.release import load_model, read_config
 
 CARD_NAME = "README.md"
 IMAGES_NAME = "images.jpg"
+LONGEST_CAPTION = 18  # letters of a name that fit over its column
 IMAGE_SEEDS = (0, 1)  # fixed beforehand, so that nobody picks the flattering ones
 
 _CARD = """# {name}
@@ -129,12 +130,13 @@ def draw_images(folder: Path) -> Image.Image:
     """LR, bicubic, the network's result and HR of the embedded validation photos."""
     network, config = load_model(folder), read_config(folder)
     degradation = shown_degradation(config["degradation"])
+    own = config["name"] if len(config["name"]) <= LONGEST_CAPTION else "SR"
     rows = []
     for path in embedded_photos()[1]:
         for seed in IMAGE_SEEDS:
             photo = to_tensor(path, network.scale)
             params = degradation.sample(shape_of(photo), image_generator(seed, path.name))
             lr = degradation(photo, params)
-            row = {"LR": lr, "bicubic": resize(lr, scale=network.scale), config["name"]: network(lr)}
+            row = {"LR": lr, "bicubic": resize(lr, scale=network.scale), own: network(lr)}
             rows.append({key: image[0] for key, image in (row | {"HR": degradation.target(photo)}).items()})
     return comparison_grid(rows, network.scale, crop_px=192)
