@@ -129,6 +129,19 @@ def test_ctrl_c_saves_and_the_run_alone_is_enough_to_go_on_or_to_end(run, tmp_pa
 
 
 @pytest.mark.fault
+def test_a_run_that_is_made_longer_comes_to_the_bits_of_one_that_was_longer_from_the_start(run, tmp_path):
+    arguments = ["train", "experiment=kdsr_student", "teacher=null", "scheduler=null", *TINY]
+    interrupted([*arguments, "trainer.max_steps=400"], tmp_path)
+    longer = only(tmp_path, "runs/kdsr_student/*")
+    run("train", f"resume={longer}", "trainer.max_steps=450")
+    run(*arguments, "name=whole", "trainer.max_steps=450")
+    expected, found = (
+        load_file(folder / "model" / "model.safetensors") for folder in (only(tmp_path, "runs/whole/*"), longer)
+    )
+    assert all(torch.equal(expected[key], found[key]) for key in expected)
+
+
+@pytest.mark.fault
 def test_ctrl_c_in_two_processes_saves_and_is_reported_once(tmp_path):
     arguments = ["train", "experiment=kdsr_student", "teacher=null", *TINY, "trainer=ddp_cpu", "trainer.max_steps=3000"]
     output, status = interrupted(arguments, tmp_path)

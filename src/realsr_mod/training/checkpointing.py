@@ -149,10 +149,11 @@ class ConfigInCheckpoint(pl.Callback):
                 "the checkpoint is of an earlier version, which trainings cannot go on from; begin a new run with "
                 "start_from=RUN once that run is finished, or train it anew"
             )
-        for key, text in checkpoint[CONFIG].items():
-            if self.text.get(key) != text:
+        made_under = checkpoint[CONFIG]
+        for key, text in self.text.items():
+            if made_under.get(key, text) != text:
                 raise ValueError(
-                    f"{key} is now {self.text.get(key)!s:.200}, but the checkpoint was made under {text!s:.200}; a run "
+                    f"{key} is now {text!s:.200}, but the checkpoint was made under {made_under[key]!s:.200}; a run "
                     "goes on as it began. Start a new run, with start_from=RUN for its weights"
                 )
 

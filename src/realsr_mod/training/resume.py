@@ -13,8 +13,9 @@ from realsr_mod.training.runs import last_checkpoint, read_overrides, unfinished
 from realsr_mod.weights.locate import SUMMARY_NAME
 
 FIXED_WHEN_RESUMED = (
-    "method", "scheduler", "network", "degradation", "seed", "scale", "trainer.max_steps", "pairs", "relation", "init",
+    "method", "scheduler", "network", "degradation", "seed", "scale", "pairs", "relation", "init",
 )  # fmt: skip
+LENGTH = "trainer.max_steps"  # may change where the learning rate does not go by it
 
 
 def resumed_arguments(arguments: Sequence[str]) -> list[str]:
@@ -98,10 +99,27 @@ def check_resumable(run: Path, added: Sequence[str]) -> None:
     if (run / SUMMARY_NAME).exists():
         raise ValueError(f"{run} has finished; {advice}")
     for item in added:
+        if _key(item) == LENGTH and schedule_has_a_length(run):
+            raise ValueError(
+                f"{item} cannot change when {run} is resumed: its learning rate goes by the length of the training; to "
+                f"end it now, add finish=true instead; {advice}"
+            )
         if item.lstrip("+~").startswith(FIXED_WHEN_RESUMED):
             raise ValueError(
                 f"{item} cannot change when {run} is resumed: its checkpoint goes on as it began; {advice}"
             )
+
+
+def schedule_has_a_length(run: Path) -> bool:
+    """Whether the learning rate of a run is laid out over all of its steps, as one_cycle's is."""
+    from omegaconf import OmegaConf
+
+    from realsr_mod.runtime.compose import clear_groups_taken_away, compose
+
+    overrides = read_overrides(run)
+    cfg = compose("train", overrides)
+    clear_groups_taken_away(cfg, overrides)
+    return cfg.scheduler is not None and LENGTH in OmegaConf.to_yaml(cfg.scheduler, resolve=False)
 
 
 def steps_done(checkpoint: str | None) -> int:

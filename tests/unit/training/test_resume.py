@@ -55,6 +55,15 @@ def test_resume_refuses_what_the_checkpoint_has_fixed(unfinished, change):
         resumed_arguments([f"resume={unfinished / 'a'}", change])
 
 
+@pytest.mark.parametrize("schedule", ["scheduler=null", "scheduler=halving"])
+def test_the_length_may_change_where_the_learning_rate_does_not_go_by_it(unfinished, schedule):
+    OmegaConf.save(OmegaConf.create([schedule, "trainer.max_steps=5"]), unfinished / "a" / ".hydra" / "overrides.yaml")
+    assert resumed_arguments([f"resume={unfinished / 'a'}", "trainer.max_steps=9"])[:2] == [
+        schedule,
+        "trainer.max_steps=9",
+    ]
+
+
 def test_resume_of_a_finished_run_is_refused(unfinished):
     (unfinished / "a" / "summary.json").touch()
     with pytest.raises(ValueError, match="has finished"):
