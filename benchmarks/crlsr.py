@@ -63,6 +63,8 @@ VARIANTS = {
     "near": Variant("... and near places", (0.02, 0, 0), NEAR),
     "twice": Variant("... and two draws", (0.02, 0, 0), (*NEAR, *TWICE)),
     "leaves_lr": Variant("L_cc + L_rec, away from LR", (0, 0.01, 1), LEAVES_LR),
+    "leaves_lr_more": Variant("... with L_cc 0.05", (0, 0.05, 1), LEAVES_LR),
+    "leaves_lr_most": Variant("... with L_cc 0.2", (0, 0.2, 1), LEAVES_LR),
 }
 METRICS = ("psnr_y", "ssim_y")
 NUM_PLACES = 256  # of each image, for the cosines
