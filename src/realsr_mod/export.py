@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from realsr_mod.runtime.errors import user_errors
+from realsr_mod.runtime.folders import made_for_results
 from realsr_mod.runtime.options import TrustOption
 
 if TYPE_CHECKING:  # torch takes seconds to import; `--help` need not wait for it
@@ -86,24 +87,23 @@ def write(model: "Model", file_format: Format, folder: Path | None = None, wrapp
 
     source = locate(model)
     network = load_restorer(source)
-    folder = folder or beside(source)
-    folder.mkdir(parents=True, exist_ok=True)
-    if file_format == Format.onnx:
-        from realsr_mod.weights.onnx_export import export_onnx
+    with made_for_results(folder or beside(source)) as place:
+        if file_format == Format.onnx:
+            from realsr_mod.weights.onnx_export import export_onnx
 
-        path = folder / "model.onnx"
-        try:
-            difference = export_onnx(network, path)
-        except ImportError as error:
-            raise ValueError(error) from error
-        print(f"agrees with torch to {difference:.1e}")
-        return path
-    if file_format == Format.official:
-        path = folder / "model.pth"
-        export_official(network, path, wrapper)
-        return path
-    info = read_config(source)
-    return save_model(network, folder, info.pop("network"), info)
+            path = place / "model.onnx"
+            try:
+                difference = export_onnx(network, path)
+            except ImportError as error:
+                raise ValueError(error) from error
+            print(f"agrees with torch to {difference:.1e}")
+            return path
+        if file_format == Format.official:
+            path = place / "model.pth"
+            export_official(network, path, wrapper)
+            return path
+        info = read_config(source)
+        return save_model(network, place, info.pop("network"), info)
 
 
 def write_ncnn(
@@ -123,14 +123,13 @@ def write_ncnn(
     source = locate(model)
     network = load_restorer(source)
     embedding = baked_embedding(network, like, {k: v for k, v in (degrees or {}).items() if v is not None})
-    folder = folder or beside(source)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{ncnn_name(source, network.scale)}.param"
-    try:
-        print(f"agrees with torch to {export_ncnn(network, path, embedding):.1e}")
-    except ImportError as error:
-        raise ValueError(error) from error
-    return path
+    with made_for_results(folder or beside(source)) as place:
+        path = place / f"{ncnn_name(source, network.scale)}.param"
+        try:
+            print(f"agrees with torch to {export_ncnn(network, path, embedding):.1e}")
+        except ImportError as error:
+            raise ValueError(error) from error
+        return path
 
 
 def ncnn_name(source: "ModelLocation", scale: int) -> str:

@@ -1,6 +1,8 @@
 """Folders for results: each is one process's own, from before anything is written into it until that process ends."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -25,6 +27,20 @@ def new_folder(*parts: str) -> str:
             continue
         hold(folder)
         return str(folder)
+
+
+@contextmanager
+def made_for_results(folder: Path) -> Iterator[Path]:
+    """Make a folder for what is written inside the context; if that fails, one that is new and empty goes again."""
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield folder
+    except BaseException:
+        if is_new:
+            with suppress(OSError):  # something has been written
+                folder.rmdir()
+        raise
 
 
 def hold(folder: Path) -> None:
