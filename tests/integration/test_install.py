@@ -36,6 +36,7 @@ def test_the_wheel_brings_its_configuration_and_works_anywhere(tmp_path):
     needed = {f"realsr_mod/weights/zoo/{name}/{file}" for name in zoo_names() for file in (WEIGHTS_NAME, CONFIG_NAME)}
     assert needed <= sizes.keys()
     assert sum(sizes.values()) < 17e6
+    elsewhere = {name: value for name, value in environment().items() if name != "PYTHONPATH"}
     # A new environment that sees this one's packages, but not the editable install of the repository.
     venv.create(tmp_path / "env", with_pip=False)
     site = next((tmp_path / "env").glob("lib/python*/site-packages"))
@@ -47,7 +48,7 @@ def test_the_wheel_brings_its_configuration_and_works_anywhere(tmp_path):
         "print(realsr_mod.__file__); print(c.CONF_DIR); print(r.choices('experiment'))"
     )
     python = str(tmp_path / "env" / "bin" / "python")
-    shown = subprocess.run([python, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    shown = subprocess.run([python, "-c", code], cwd=tmp_path, env=elsewhere, capture_output=True, text=True)
     assert shown.returncode == 0, shown.stderr
     package, conf, experiments = shown.stdout.splitlines()
     assert Path(package).is_relative_to(site)
@@ -57,7 +58,7 @@ def test_the_wheel_brings_its_configuration_and_works_anywhere(tmp_path):
     composed = subprocess.run(
         [python, "-m", "realsr_mod.train", "--cfg", "job"],
         cwd=tmp_path,
-        env=environment(),
+        env=elsewhere,
         capture_output=True,
         text=True,
     )
