@@ -72,7 +72,9 @@ def test_every_16_bit_value_survives():
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
 def test_pil_keeps_mode_and_profile(mode):
-    image = Image.fromarray(RNG.integers(0, 256, (6, 9, 4), dtype=np.uint8)).convert(mode)
+    pixels_HW4 = RNG.integers(0, 256, (6, 9, 4), dtype=np.uint8)
+    pixels_HW4[..., 3] |= 1  # what does not show at all gets the colors around it
+    image = Image.fromarray(pixels_HW4).convert(mode)
     image.info["icc_profile"] = b"profile"
     result = Upscaler(Enlarge())(image)
     assert (result.mode, result.size) == (mode, (18, 12))
