@@ -84,7 +84,7 @@ class ResizeConvUpsampler(nn.Sequential):
     """Enlarge by 3 or a power of two: nearest neighbour, conv, LeakyReLU(0.1) for each factor; conv, LeakyReLU.
 
     All pixels come from the same kernels, where PixelShuffle has other ones for each place in a square of f x f, whose
-    grid adversarial training leaves in the image (Odena et al. 2016). About as costly.
+    grid adversarial training leaves in the image (Odena et al. 2016). At x4 it multiplies 1.8 times as much.
     """
 
     def __init__(self, channels: int, scale: int) -> None:

@@ -104,6 +104,8 @@ def train(cfg: DictConfig, run: Path) -> float:
     check_groups(cfg)
     check_rank_by(cfg)
     check_relation(cfg)
+    checkpoint = checkpoint_to_resume(cfg, run)
+    last_step = steps_done(checkpoint) if cfg.finish else None
     if trains_others_first(cfg, run):
         check_images(cfg)
     resolve_prerequisites(cfg, run, overrides)
@@ -114,9 +116,8 @@ def train(cfg: DictConfig, run: Path) -> float:
     trainer = build_trainer(cfg, run, module.trains_in_parts)
     if trainer.is_global_zero:
         log_configuration(trainer.loggers, cfg)
-    checkpoint = checkpoint_to_resume(cfg, run)
-    if cfg.finish:
-        trainer.fit_loop.epoch_loop.max_steps = steps_done(checkpoint)
+    if last_step is not None:
+        trainer.fit_loop.epoch_loop.max_steps = last_step
     try:
         trainer.fit(module, datamodule, ckpt_path=checkpoint, weights_only=True)
     except NOT_OF_A_CHECKPOINT as error:

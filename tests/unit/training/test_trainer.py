@@ -1,8 +1,11 @@
 """What a training counts, and what it says of itself when it is finished."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from realsr_mod.runtime.compose import compose
+from realsr_mod.training import trainer as trainer_module
 from realsr_mod.training.showing import show
 from realsr_mod.training.trainer import build_trainer, check_relation
 
@@ -57,3 +60,11 @@ def test_gradients_of_random_weights_are_no_relation(experiment):
 def test_where_nothing_is_related_anything_may_be_the_start():
     check_relation(compose("train", ["experiment=srresnet", "start_from=null"]))
     check_relation(compose("train", ["experiment=drtl_pretrain", "pairs=null", "relation=null", "start_from=null"]))
+
+
+def test_what_cannot_be_ended_is_said_before_anything_is_trained_for_it(tmp_path, monkeypatch):
+    hydra = SimpleNamespace(overrides=SimpleNamespace(task=["finish=true"]))
+    monkeypatch.setattr(trainer_module.HydraConfig, "get", lambda: hydra)
+    monkeypatch.setattr(trainer_module, "resolve_prerequisites", lambda *_: pytest.fail("a teacher was asked for"))
+    with pytest.raises(ValueError, match="finish=true ends an interrupted training"):
+        trainer_module.train(compose("train", ["experiment=kdsr_student", "finish=true"]), tmp_path)
