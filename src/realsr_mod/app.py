@@ -58,6 +58,11 @@ def serve(
     _end_as_ctrl_c_does()
     with user_errors(), VisitorsFolder(keep_minutes * 60) as folder:
         check_engine(engine)
+        names = HostNames(host, allowed_host or [])
+        models = offered_models(model or [], runs)
+        if trouble := _trouble_with_address(host, port):  # before the seconds that Gradio takes to be imported
+            print_error(trouble)
+            raise typer.Exit(1)
         os.environ["GRADIO_TEMP_DIR"] = str(folder.uploads)  # looked at when Gradio is imported, too
         try:
             from realsr_mod.inference import page
@@ -67,15 +72,13 @@ def serve(
                 raise
             print_error("the web page needs an extra: pip install 'realsr-mod[app]'")
             raise typer.Exit(1) from error
-        names = HostNames(host, allowed_host or [])
-        models = offered_models(model or [], runs)
         studio = Studio(models, int(max_megapixels * 1e6), device=device, engine=engine)
         handlers = Handlers(studio, folder, PhotoStore(photo_memory_mb * 10**6))
         blocks = page.build_page(handlers)
         try:
             page.serve(blocks, handlers, names, host, port, max_upload_mb)
-        except OSError as error:  # its message does not say what was wrong
-            print_error(_why_not_served(host, port, error))
+        except OSError as error:  # the port was taken just now; its own message does not say so
+            print_error(_trouble_with_address(host, port) or str(error))
             raise typer.Exit(1) from error
         console.print(f"{len(models)} model(s); the page is at http://{host}:{port} (Ctrl+C ends it)")
         with suppress(KeyboardInterrupt):
@@ -93,8 +96,8 @@ def _end_as_ctrl_c_does() -> None:
             signal.signal(number, signal.default_int_handler)
 
 
-def _why_not_served(host: str, port: int, error: OSError) -> str:
-    """What is wrong with this address, found by trying it, as the page did."""
+def _trouble_with_address(host: str, port: int) -> str | None:
+    """Why no page can be served at an address, found by trying it; None if one can."""
     for address in ("127.0.0.1", host):
         try:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -104,7 +107,7 @@ def _why_not_served(host: str, port: int, error: OSError) -> str:
             if reason.errno == errno.EADDRINUSE:
                 return f"port {port} is taken; give --port N, another number"
             return f"no page can be served at {host}:{port}: {reason.strerror}; give another --host or --port"
-    return str(error)
+    return None
 
 
 def offered_models(given: list[str], runs: Path) -> "list[ModelLocation]":

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 import realsr_mod
 from realsr_mod.runtime import reference
@@ -13,13 +14,16 @@ ROOT = Path(__file__).parents[2]
 READMES = [path.parent for path in (ROOT / "src").rglob("README.md")]
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The documentation, built from what lies in the repository; a warning is an error."""
-    folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.fixture(scope="session")
+def site(tmp_path_factory, worker_id):
+    """The documentation, built once from what lies in the repository; a warning is an error."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "site"  # one for all processes of the tests
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "index.html").is_file():
+            command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+            assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
 

@@ -32,6 +32,7 @@ USED_WITHOUT_IMPORT = {
     "mkdocs": "a command of make docs",
     "mkdocs-material": "its theme",
     "mkdocstrings": "its plugin",
+    "mypy": "a command of make lint",
     "pytest-timeout": "a plugin of pytest",
     "pytest-xdist": "a plugin of pytest",
     "pyvips-binary": "the library that pyvips calls",
