@@ -9,23 +9,27 @@ LIGHTNING_PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16
 def best_precision(accelerator: str) -> str:
     """The number format to train in on `accelerator`: bfloat16 where the hardware multiplies it fast, else float32.
 
-    Fast means NVIDIA Ampere or newer, or a CPU with AMX or AVX-512 BF16; elsewhere bf16 is emulated, far slower than
-    float32.
+    Fast means NVIDIA Ampere or newer, or a CPU of which `cpu_is_fast_in_bf16` says so.
     """
     on_gpu = accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
     if on_gpu:
         fast = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
     else:
-        fast = accelerator in ("cpu", "auto") and cpu_multiplies_bf16()
+        fast = accelerator in ("cpu", "auto") and cpu_is_fast_in_bf16()
     return "bfloat16" if fast else "float32"
 
 
-def cpu_multiplies_bf16() -> bool:
-    """Whether this CPU has instructions that multiply bf16 (AMX or AVX-512 BF16)."""
+def cpu_is_fast_in_bf16() -> bool:
+    """Whether this CPU multiplies bf16 faster than float32: with AMX, or with AMD's AVX-512 BF16.
+
+    Intel's cores have one unit for AVX-512 BF16 and two for float32: without AMX, convolutions are slower in bf16
+    (`python benchmarks/all.py --only tiles`). Where bf16 is emulated, they are far slower.
+    """
     if not hasattr(torch.cpu, "get_capabilities"):
         return False
     found = torch.cpu.get_capabilities()
-    return bool(found.get("amx_bf16", False) or found.get("avx512_bf16", False))
+    by_intel = str(found.get("cpu_name", "")).startswith("Intel")
+    return bool(found.get("amx_bf16", False) or (found.get("avx512_bf16", False) and not by_intel))
 
 
 def pick_device(device: str | torch.device) -> torch.device:

@@ -14,6 +14,7 @@ from realsr_mod.inference.engines.base import usable_cores
 from realsr_mod.inference.engines.choose import could_be_faster, engine_for
 from realsr_mod.inference.upscaler import Upscaler
 from realsr_mod.methods.kdsr.network import KDSRNet
+from realsr_mod.runtime.devices import best_precision
 from realsr_mod.weights import graphs as graphs_module
 from realsr_mod.weights.catalog import entries
 from realsr_mod.weights.graphs import find_graphs, kept_folder, read_graphs
@@ -48,10 +49,16 @@ def test_engines_agree_on_the_zoo(engine, name, exact):
     assert upscaler.engine.name == engine
     deep = upscaler(PHOTO.astype(np.uint16) * 257)  # stays float32: auto is for 8 bits
     assert np.abs(deep / 65535 - exact[name].clip(0, 1)).max() < 1e-4
-    if "bfloat16" in upscaler.engine.precisions and (engine == "torch" or upscaler.engine.quick == "bfloat16"):
+    if "bfloat16" in upscaler.engine.precisions:
         half = ask(engine, model=name, precision="bfloat16")(PHOTO / np.float32(255))
         assert 50 < db(half, exact[name]) < 90
         assert len(np.unique(half)) > 0.5 * half.size  # bfloat16 has 256 values from 1/2 to 1: no steps
+
+
+def test_torch_and_openvino_are_quick_in_the_same_precision():
+    assert {ask(engine, model="kdsr-real-x4").engine.quick for engine in ("torch", "openvino")} == {
+        best_precision("cpu")
+    }
 
 
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime", "torch"])
