@@ -21,7 +21,7 @@ from realsr_mod.losses.perceptual import PerceptualLoss
 from realsr_mod.methods.adversarial import AdversarialGame
 from realsr_mod.metrics.named import named_measures
 from realsr_mod.metrics.per_image import MeanPerImage
-from realsr_mod.networks.base import Estimator, SRNetwork
+from realsr_mod.networks.base import EmbeddingRange, Estimator, SRNetwork
 from realsr_mod.weights.release import load_model
 from realsr_mod.weights.state import begin_with
 
@@ -64,8 +64,10 @@ class TrainingModule(pl.LightningModule, ABC):
         channels_last: bool = False,
     ) -> None:
         super().__init__()
+        self.range_at_start: EmbeddingRange | None = None  # what the model that the network begins with knows
         if start_from is not None:
             start = load_model(start_from)
+            self.range_at_start = start.embedding_range
             if begin_with(network, start, source=start_from):
                 rank_zero_info(
                     f"{start_from} (×{start.scale}) has another upsampler than this network (×{network.scale}): only "

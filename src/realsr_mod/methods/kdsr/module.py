@@ -22,6 +22,8 @@ class KDSRModule(SRModule):
     """What both stages share: a rate of its own for the encoder, and how well it tells degradation from content.
 
     Each validation measures `val/degradation_share` (see `sight.py`), where there is a degradation to repeat.
+    A network that begins with another (`start_from`) is steered by what that one knows alone, as when it is used: a
+    patch of checkerboard, of which it has seen none, makes kernels that multiply to billions, and ends the training.
 
     Args:
         network: what is trained.
@@ -37,6 +39,7 @@ class KDSRModule(SRModule):
         self, network: KDSRNet, encoder_lr_ratio: float = 1.0, freeze_encoder: bool = False, **training: Any
     ) -> None:
         super().__init__(network, **training)
+        network.embedding_range = self.range_at_start
         self.encoder_lr_ratio = encoder_lr_ratio
         if freeze_encoder:
             network.encoder.requires_grad_(False)
@@ -161,7 +164,7 @@ class KDSRStudent(KDSRModule):
             terms["distillation"] = self.distillation_weight * self.distillation_loss(distilled, target)
         if batch.step < self.warmup_steps:
             return terms, None
-        sr = self.network.restore(batch.lr, idr).float()
+        sr = self.network.restore(batch.lr, self.network.inside(idr)).float()
         return terms | {"pixel": self.pixel_loss(sr, batch.hr)}, sr
 
 

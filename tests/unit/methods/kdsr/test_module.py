@@ -7,6 +7,7 @@ import torch
 from realsr_mod.data.batch import SRBatch
 from realsr_mod.methods.kdsr.module import KDSRStudent, KDSRTeacher, report_teacher
 from realsr_mod.methods.kdsr.network import KDSRNet
+from realsr_mod.networks.base import EmbeddingRange
 from realsr_mod.weights.release import save_model
 
 SIZE = {"scale": 2, "channels": 4, "encoder_blocks": 1, "restorer_blocks": 1}
@@ -54,6 +55,19 @@ def test_a_frozen_encoder_stays_as_it_is():
     optimizer.step()
     changed = {name for name, p in module.network.named_parameters() if not torch.equal(p, before[name])}
     assert changed == {name for name in before if not name.startswith("encoder.")}
+
+
+def test_a_network_that_begins_with_another_is_steered_by_what_that_one_knows(tmp_path):
+    torch.manual_seed(1)
+    start, batch = KDSRNet(**SIZE), make_batch()
+    idr = start.embed(batch.lr).detach()
+    start.embedding_range = EmbeddingRange.around(idr.new_tensor([[0.0], [1e-3]]).expand(2, 4), margin=0)
+    save_model(start, tmp_path, {"_target_": "realsr_mod.methods.kdsr.network.KDSRNet", **SIZE}, {})
+    module = KDSRStudent(KDSRNet(**SIZE), None, optimizer=ADAM, start_from=str(tmp_path))
+    _, sr = module.forward_losses(batch)
+    assert torch.equal(sr, start.restore(batch.lr, idr.clamp(0, 1e-3)))
+    assert torch.equal(sr, module.predict_sr(batch))
+    assert not torch.equal(sr, start.restore(batch.lr, idr))
 
 
 @pytest.mark.parametrize("make", [partial(KDSRStudent, teacher=None), KDSRTeacher])
