@@ -1,8 +1,8 @@
 """How do models look on real photos, for which there is no truth? Bicubic and every model, a row each.
 
     python benchmarks/contact_sheet.py path/to/photos sheet.png kdsr-real-x4 mmrealsr-x4
-    python benchmarks/contact_sheet.py examples benchmarks/images/models.webp kdsr-classic-x4 kdsr-real-x4 \\
-        mmrealsr-x4 kdsr-distilled-x4 kdsr-texture-x4 realesrgan-x4plus
+    python benchmarks/contact_sheet.py examples benchmarks/images/models.webp kdsr-classic-x4 kdsr-camera-x4 \\
+        kdsr-real-x4 mmrealsr-x4 kdsr-distilled-x4 kdsr-texture-x4 realesrgan-x4plus
 
 The examples are four small photos made of scikit-image's, which no network of the zoo has seen: fur and a face as small
 sharp pictures of larger ones, night under the first draw of `degradation=night`, and print as it was photographed.
