@@ -45,6 +45,8 @@ from realsr_mod.weights.release import load_restorer
 PARTS = ("tiles", "start", "folders")
 SIDE = 160
 PEERS = ("realesr-animevideov3-x4", "realesrgan-x4plus-anime", "realesrgan-x4plus")
+HAS_BF16 = any(torch.cpu.get_capabilities().get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+NATIVE = ("bfloat16",) if HAS_BF16 else ()  # what the processor multiplies, faster or not
 PHOTO = skimage.data.chelsea()[60:220, 100:260]
 FIRST_TILE = """
 import numpy as np
@@ -78,7 +80,8 @@ def ours(name: str, lr_13HW: np.ndarray) -> dict[str, Callable[[], object]]:
             print(error, file=sys.stderr)
             continue
         embedding = engine.embed(lr_13HW, "float32")
-        for precision in dict.fromkeys(("float32", engine.quick)):
+        others = [precision for precision in NATIVE if precision in engine.precisions]
+        for precision in dict.fromkeys(("float32", engine.quick, *others)):
             found[f"{kind} {precision}"] = partial(engine.restore, lr_13HW, embedding, precision)
     return found
 
