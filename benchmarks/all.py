@@ -36,7 +36,7 @@ from realsr_mod.inference.outcome import Settings
 from realsr_mod.inference.plan import plan
 from realsr_mod.inference.steady import Steady
 from realsr_mod.inference.upscaler import Upscaler
-from realsr_mod.runtime.devices import describe
+from realsr_mod.runtime.devices import cpu_multiplies_bf16, describe
 from realsr_mod.weights.catalog import entries
 from realsr_mod.weights.locate import locate
 from realsr_mod.weights.realesrgan import PUBLISHED, find, where_to_get
@@ -45,8 +45,6 @@ from realsr_mod.weights.release import load_restorer
 PARTS = ("tiles", "start", "folders")
 SIDE = 160
 PEERS = ("realesr-animevideov3-x4", "realesrgan-x4plus-anime", "realesrgan-x4plus")
-HAS_BF16 = any(torch.cpu.get_capabilities().get(name, False) for name in ("avx512_bf16", "amx_bf16"))
-NATIVE = ("bfloat16",) if HAS_BF16 else ()  # what the processor multiplies, faster or not
 PHOTO = skimage.data.chelsea()[60:220, 100:260]
 FIRST_TILE = """
 import numpy as np
@@ -80,8 +78,8 @@ def ours(name: str, lr_13HW: np.ndarray) -> dict[str, Callable[[], object]]:
             print(error, file=sys.stderr)
             continue
         embedding = engine.embed(lr_13HW, "float32")
-        others = [precision for precision in NATIVE if precision in engine.precisions]
-        for precision in dict.fromkeys(("float32", engine.quick, *others)):
+        native = ["bfloat16"] if cpu_multiplies_bf16() and "bfloat16" in engine.precisions else []
+        for precision in dict.fromkeys(("float32", engine.quick, *native)):
             found[f"{kind} {precision}"] = partial(engine.restore, lr_13HW, embedding, precision)
     return found
 

@@ -1,5 +1,7 @@
 """What the machine's devices are good at, and the words for number formats: auto, float32, bfloat16, float16."""
 
+from typing import Any
+
 import torch
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -9,27 +11,35 @@ LIGHTNING_PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16
 def best_precision(accelerator: str) -> str:
     """The number format to train in on `accelerator`: bfloat16 where the hardware multiplies it fast, else float32.
 
-    Fast means NVIDIA Ampere or newer, or a CPU of which `cpu_is_fast_in_bf16` says so.
+    Fast means NVIDIA Ampere or newer, or a CPU of which `cpu_is_faster_in_bf16` says so.
     """
     on_gpu = accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
     if on_gpu:
         fast = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
     else:
-        fast = accelerator in ("cpu", "auto") and cpu_is_fast_in_bf16()
+        fast = accelerator in ("cpu", "auto") and cpu_is_faster_in_bf16()
     return "bfloat16" if fast else "float32"
 
 
-def cpu_is_fast_in_bf16() -> bool:
+def cpu_is_faster_in_bf16() -> bool:
     """Whether this CPU multiplies bf16 faster than float32: with AMX, or with AMD's AVX-512 BF16.
 
     Intel's cores have one unit for AVX-512 BF16 and two for float32: without AMX, convolutions are slower in bf16
     (`python benchmarks/all.py --only tiles`). Where bf16 is emulated, they are far slower.
     """
-    if not hasattr(torch.cpu, "get_capabilities"):
-        return False
-    found = torch.cpu.get_capabilities()
-    by_intel = str(found.get("cpu_name", "")).startswith("Intel")
-    return bool(found.get("amx_bf16", False) or (found.get("avx512_bf16", False) and not by_intel))
+    by_intel = str(_capabilities().get("cpu_name", "")).startswith("Intel")
+    return bool(_capabilities().get("amx_bf16", False)) or (cpu_multiplies_bf16() and not by_intel)
+
+
+def cpu_multiplies_bf16() -> bool:
+    """Whether this CPU has instructions that multiply bf16 (AMX or AVX-512 BF16), faster or not."""
+    return any(_capabilities().get(name, False) for name in ("amx_bf16", "avx512_bf16"))
+
+
+def _capabilities() -> dict[str, Any]:
+    """What torch knows of this CPU; nothing before torch could tell."""
+    found: dict[str, Any] = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return found
 
 
 def pick_device(device: str | torch.device) -> torch.device:

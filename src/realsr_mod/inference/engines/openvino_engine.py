@@ -132,7 +132,7 @@ def _make_room(folder: Path) -> None:
 
 
 def _is_faster_in_bf16(core: Any) -> bool:
-    """What `runtime.devices.cpu_is_fast_in_bf16` says, without torch: Intel's are faster with AMX alone."""
+    """What `runtime.devices.cpu_is_faster_in_bf16` says, without torch: Intel's are faster with AMX alone."""
     if not core.get_property("CPU", "FULL_DEVICE_NAME").startswith("Intel"):
         return True
     flags = Path("/proc/cpuinfo")  # of Linux; elsewhere those with AMX are rare

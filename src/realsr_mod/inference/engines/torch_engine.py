@@ -19,7 +19,7 @@ from realsr_mod.inference.engines.base import Engine, KnownRange
 from realsr_mod.inference.memory import memory_budget
 from realsr_mod.networks.base import SRNetwork
 from realsr_mod.networks.footprint import bytes_per_pixel
-from realsr_mod.runtime.devices import PRECISIONS, cpu_is_fast_in_bf16, pick_device
+from realsr_mod.runtime.devices import PRECISIONS, cpu_is_faster_in_bf16, pick_device
 
 
 class TorchEngine(Engine):
@@ -167,4 +167,4 @@ class TorchArrays:
 def _quick_precision(device: torch.device) -> str:
     if device.type == "cuda":
         return "float16"  # 11 significant bits against bfloat16's 8, at the same speed
-    return "bfloat16" if device.type == "cpu" and cpu_is_fast_in_bf16() else "float32"
+    return "bfloat16" if device.type == "cpu" and cpu_is_faster_in_bf16() else "float32"
