@@ -1,5 +1,6 @@
 """What the machine's devices are good at, and the words for number formats: auto, float32, bfloat16, float16."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -36,10 +37,9 @@ def cpu_multiplies_bf16() -> bool:
     return any(_capabilities().get(name, False) for name in ("amx_bf16", "avx512_bf16"))
 
 
-def _capabilities() -> dict[str, Any]:
-    """What torch knows of this CPU; nothing before torch could tell."""
-    found: dict[str, Any] = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return found
+def _capabilities() -> Mapping[str, Any]:
+    """What torch knows of this CPU; nothing where it is older than the function that tells."""
+    return torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
 
 
 def pick_device(device: str | torch.device) -> torch.device:
