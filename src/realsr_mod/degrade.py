@@ -52,7 +52,7 @@ def degrade(
         str | None,
         typer.Option(
             help="second_order, classic_iso, classic_aniso, spatial_second_order, spatial_classic, bicubic, mild, "
-            "severe_or_mild, camera_shake, defocus, night, scan, or a .yaml file, or one of your own (--trust). "
+            "severe_or_mild, web, camera_shake, defocus, night, scan, or a .yaml file, or one of your own (--trust). "
             "Default: second_order."
         ),
     ] = None,
