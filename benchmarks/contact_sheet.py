@@ -2,7 +2,7 @@
 
     python benchmarks/contact_sheet.py path/to/photos sheet.png kdsr-real-x4 mmrealsr-x4
     python benchmarks/contact_sheet.py examples benchmarks/images/models.webp kdsr-classic-x4 kdsr-camera-x4 \\
-        kdsr-real-x4 mmrealsr-x4 kdsr-distilled-x4 kdsr-texture-x4 realesrgan-x4plus
+        kdsr-real-x4 mmrealsr-x4 mmrealsr-distilled-x4 kdsr-distilled-x4 kdsr-texture-x4 realesrgan-x4plus
 
 The examples are four small photos made of scikit-image's, which no network of the zoo has seen: fur and a face as small
 sharp pictures of larger ones, night under the first draw of `degradation=night`, and print as it was photographed.

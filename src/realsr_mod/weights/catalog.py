@@ -13,7 +13,7 @@ from typing import Any
 WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
 ZOO_DIR = Path(__file__).with_name("zoo")
-DEFAULT_MODEL = "mmrealsr-x4"  # what `upscale` and `app` take when no model is given, if it is there
+DEFAULT_MODEL = "mmrealsr-distilled-x4"  # what `upscale` and `app` take when no model is given, if it is there
 NEWEST = "newest"  # stands for the newest trained run wherever a model is asked for
 
 
