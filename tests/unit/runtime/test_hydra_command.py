@@ -1,8 +1,7 @@
-import os
-import subprocess
 import sys
 
 import pytest
+from commands import forked
 from hydra._internal.utils import get_args_parser
 from hydra.errors import ConfigCompositionException
 
@@ -70,12 +69,12 @@ def test_omegaconfs_own_hint_from_2_4_on_is_passed_over():
     assert "no key 'sede'; did you mean 'seed'?" in explain(error)
 
 
-def test_a_key_that_only_some_jobs_of_a_sweep_have_is_named(tmp_path):
-    command = [sys.executable, "-m", "realsr_mod.train", "-m", "experiment=crlsr,kdsr_student", "teacher=null"]
-    environment = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+def test_a_key_that_only_some_jobs_of_a_sweep_have_is_named(tmp_path, monkeypatch):
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    sweep = ("train", "-m", "experiment=crlsr,kdsr_student", "teacher=null")
+    done = forked(sweep, tmp_path, tmp_path / "said.txt", timeout_s=200)
     assert done.returncode == 1
-    assert "not every job of this sweep has a key 'teacher'" in done.stderr
+    assert "not every job of this sweep has a key 'teacher'" in done.stdout
 
 
 def test_a_users_error_is_one_message(monkeypatch, capsys, tmp_path):
