@@ -32,7 +32,7 @@ from realsr_mod.data.protocols import Case, Seeded
 from realsr_mod.degradations.stored import build_degradation, read_degradation
 from realsr_mod.methods.crlsr.loss import cosines, without_local_mean
 from realsr_mod.methods.crlsr.network import CRLSRNet, at_places
-from realsr_mod.metrics.named import named_measures
+from realsr_mod.metrics.named import metric_named, named_measures
 from realsr_mod.runtime.compose import compose, instantiate
 from realsr_mod.runtime.files import write_json
 from realsr_mod.runtime.rng import derive_seed
@@ -66,7 +66,7 @@ VARIANTS = {
     "leaves_lr_more": Variant("... with L_cc 0.05", (0, 0.05, 1), LEAVES_LR),
     "leaves_lr_most": Variant("... with L_cc 0.2", (0, 0.2, 1), LEAVES_LR),
 }
-METRICS = ("psnr_y", "ssim_y")
+METRICS = "psnr_y,ssim_y"
 NUM_PLACES = 256  # of each image, for the cosines
 
 
@@ -96,14 +96,14 @@ def cases_of(photos: Path, protocol: str) -> list[Case]:
     return list(instantiate(compose("evaluate", ["model=bicubic", f"protocol={protocol}"]).protocol).cases(photos))
 
 
-def measured(run: Path, photos: Path, protocol: str) -> dict[str, float]:
+def measured(run: Path, photos: Path, protocol: str, metrics: list[str]) -> dict[str, float]:
     """Mean figures of a run's model on `photos` under a protocol; measured once, kept in the run's folder."""
-    output = run / f"{protocol}_{photos.name}.json"
+    output = run / f"{protocol}_{photos.name}_{'_'.join(metrics)}.json"
     if not output.is_file():
         model = Judged(run.name, str(run), load_restorer(run))
         for case in cases_of(photos, protocol):
-            measure([model], photos.name, case, 4, named_measures(METRICS), torch.device("cpu"), torch.float32)
-        write_json(output, summarize(model.rows, METRICS)[-1])
+            measure([model], photos.name, case, 4, named_measures(metrics), torch.device("cpu"), torch.float32)
+        write_json(output, summarize(model.rows, metrics)[-1])
     figures: dict[str, float] = json.loads(output.read_text())
     return figures
 
@@ -153,25 +153,24 @@ def trained_network(run: Path) -> CRLSRNet:
     return network
 
 
-def restoration_table(runs: dict[str, list[Path]], sets: list[Path], protocols: list[str], title: str) -> Table:
-    """PSNR-Y of every variant on every set, under every protocol: mean, each seed, and what it gains over the first."""
-    table = Table(title=title)
-    for column in ("set, protocol", "loss", "PSNR-Y (dB)", "each seed", "gain", "each seed", "SSIM-Y"):
+def restoration_table(metric: str, figures: dict[str, dict[str, list[dict[str, float]]]], title: str) -> Table:
+    """One metric of every variant by set and protocol: mean, each seed's, and what each differs by from the first's."""
+    known = metric_named(metric)
+    table = Table(title=f"{title}: {known.title}{' (dB)' if metric == 'psnr_y' else ''}")
+    for column in ("set, protocol", "loss", "mean", "each seed", "difference", "each seed"):
         table.add_column(column, justify="left" if column in ("set, protocol", "loss") else "right")
-    for photos in sets:
-        for protocol in protocols:
-            rows = {name: [measured(run, photos, protocol) for run in of_name] for name, of_name in runs.items()}
-            first = next(iter(rows.values()))
-            bicubic = (f"{first[0]['bicubic_psnr_y']:.2f}", "", "", "", f"{first[0]['bicubic_ssim_y']:.4f}")
-            table.add_row(f"{photos.name}, {protocol}", "bicubic", *bicubic)
-            for name, figures in rows.items():
-                psnr = [row["psnr_y"] for row in figures]
-                gains = [value - row["psnr_y"] for value, row in zip(psnr, first, strict=True)]
-                gain = ("", "") if figures is first else (f"{statistics.mean(gains):+.3f}", listed(gains, "+.2f"))
-                ssim = statistics.mean(row["ssim_y"] for row in figures)
-                shown = (f"{statistics.mean(psnr):.2f}", listed(psnr, ".2f"), *gain, f"{ssim:.4f}")
-                table.add_row("", VARIANTS[name].title, *shown)
-            table.add_section()
+    for name_of_set, rows in figures.items():
+        first = next(iter(rows.values()))
+        table.add_row(name_of_set, "bicubic", known.shown(first[0][f"bicubic_{metric}"]), "", "", "")
+        for name, of_seeds in rows.items():
+            values = [row[metric] for row in of_seeds]
+            apart = [value - row[metric] for value, row in zip(values, first, strict=True)]
+            digits, difference = known.decimals, ("", "")
+            if of_seeds is not first:
+                difference = (f"{statistics.mean(apart):+.{digits + 1}f}", listed(apart, f"+.{digits}f"))
+            shown = known.shown(statistics.mean(values))
+            table.add_row("", VARIANTS[name].title, shown, listed(values, f".{digits}f"), *difference)
+        table.add_section()
     return table
 
 
@@ -223,6 +222,7 @@ def main(
     seeds: Annotated[str, typer.Option(help="Comma-separated seeds.")] = "0,1,2",
     variants: Annotated[str, typer.Option(help=f"Comma-separated, of {', '.join(VARIANTS)}.")] = "l1,bc,cc,full",
     protocols: Annotated[str, typer.Option(help="Comma-separated protocols to measure under.")] = "spatial,iso",
+    metrics: Annotated[str, typer.Option(help="Comma-separated metrics, as evaluate takes them.")] = METRICS,
     steps: Annotated[int, typer.Option(help="Training steps of every run.")] = 700,
     change: Annotated[list[str] | None, typer.Option(help="An override for every training, KEY=VALUE.")] = None,
     runs: Annotated[Path, typer.Option(help="Where the trainings go.")] = Path("runs/crlsr_ablation"),
@@ -236,7 +236,16 @@ def main(
             folders.append(train(photos, runs, name, seed, steps, change or []))
     console = Console(width=140)
     title = f"{steps} steps on {photos.name}, seeds {seeds}"
-    console.print(restoration_table(found, sets, protocols.split(","), title))
+    figures = {
+        f"{photos.name}, {protocol}": {
+            name: [measured(run, photos, protocol, metrics.split(",")) for run in of_name]
+            for name, of_name in found.items()
+        }
+        for photos in sets
+        for protocol in protocols.split(",")
+    }
+    for metric in metrics.split(","):
+        console.print(restoration_table(metric, figures, title))
     console.print(nearness_table(found, sets[0], seeds.split(",")))
 
 
