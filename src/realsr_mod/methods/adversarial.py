@@ -13,8 +13,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from realsr_mod.data.batch import SRBatch
+from realsr_mod.degradations.resize import resize
 from realsr_mod.losses.adversarial import AdversarialLoss
 from realsr_mod.weights.state import load_state
+
+SEES = ("image", "difference")
 
 
 class AdversarialGame:
@@ -32,6 +35,8 @@ class AdversarialGame:
         feature_matching: weight of the distance between what the discriminator's layers make of the restored and of the
             real image (pix2pixHD, arXiv 1711.11585), for the generator; 0: none. It suits targets that the LR image
             decides, as a trained network's images are, and needs a discriminator `with_features`.
+        sees: what the discriminator is shown: the `image`, or its `difference` from the LR image enlarged bicubically, in
+            units of a quarter, so that it looks at what was added alone, noise that was kept included.
         unsharpened: where the network is trained towards sharpened images, take those before the sharpening for
             real, as the authors of Real-ESRGAN and MM-RealSR do.
     """
@@ -44,6 +49,7 @@ class AdversarialGame:
         kind: str = "vanilla",
         unsharpened: bool = False,
         feature_matching: float = 0.0,
+        sees: str = "image",
     ) -> None:
         if not weight > 0:
             raise ValueError(
@@ -58,6 +64,8 @@ class AdversarialGame:
                 f"adversarial.feature_matching={feature_matching} needs a discriminator that shows its features; "
                 f"{type(discriminator).__name__} has no method with_features. Take UNetDiscriminator, or set it to 0"
             )
+        if sees not in SEES:
+            raise ValueError(f"adversarial.sees must be one of {', '.join(SEES)}; got {sees!r}")
         self.discriminator = discriminator.train()
         self.optimizer = optimizer(self.discriminator.parameters())
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
@@ -65,6 +73,7 @@ class AdversarialGame:
         self.weight = weight
         self.unsharpened = unsharpened
         self.feature_matching = feature_matching
+        self.sees = sees
         self.discriminator.requires_grad_(False)
 
     def to(self, device: torch.device) -> None:
@@ -88,6 +97,13 @@ class AdversarialGame:
     def real_images(self, batch: SRBatch) -> Tensor:
         """What the discriminator takes for real, (B, 3, sH, sW)."""
         return batch.unsharpened if self.unsharpened and batch.unsharpened is not None else batch.hr
+
+    def shown(self, image_B3HW: Tensor, lr_B3HW: Tensor) -> Tensor:
+        """What the discriminator is given of an image and the LR image that it belongs to, (B, 3, sH, sW)."""
+        if self.sees == "image":
+            return image_B3HW
+        height, width = image_B3HW.shape[-2:]
+        return 4 * (image_B3HW - resize(lr_B3HW, size=(height, width)))
 
     def discriminator_backward(self, sr_B3HW: Tensor, hr_B3HW: Tensor, share: float = 1.0) -> dict[str, Tensor]:
         """Add the gradient of one batch to the discriminator's; `share` is the batch's part in the coming step.

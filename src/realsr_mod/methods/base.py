@@ -251,10 +251,11 @@ class SRModule(RestorationModule):
         if sr is not None and self.output_distillation is not None:
             terms["output_distillation"] = self.output_distillation(sr, batch.lr, self.pixel_loss)
         if sr is not None and self.adversarial is not None:
-            real = self.adversarial.real_images(batch)
-            terms |= self.adversarial.generator_losses(sr, real)
+            game = self.adversarial
+            restored, real = game.shown(sr, batch.lr), game.shown(game.real_images(batch), batch.lr)
+            terms |= game.generator_losses(restored, real)
             share = 1 / self.trainer.accumulate_grad_batches
-            judged = self.adversarial.discriminator_backward(sr, real, share)
+            judged = game.discriminator_backward(restored, real, share)
         return self.total_loss(terms, batch, sr, judged)
 
     def on_fit_start(self) -> None:
