@@ -15,6 +15,8 @@ CELL_PX = 8  # side of a cell in px of the input
 AREA_CELLS = 4  # so many cells in a row are an area of 32 px, over which means are compared
 SMOOTH_CELLS = 1.0  # standard deviation of the smoothing of what is taken out
 INVISIBLE = 0.25 / 255  # what is off by less stays
+VISIBLE = 1 / 255  # an area that is off by more is worked on again
+PASSES = 4  # at most, where what is taken out is cut at black or white again
 BAND_PX = 256  # rows of a result that are worked on at a time
 
 
@@ -51,8 +53,20 @@ def largest_drift(drift_RQC: np.ndarray) -> float:
     return float(np.abs(areas).max())
 
 
-def without_drift(result_HWC: np.ndarray, drift_RQC: np.ndarray, scale: int) -> None:
-    """Take the drift out of a result, in place and band by band; edges and texture stay as they are."""
+def without_drift(input_hwC: np.ndarray, result_HWC: np.ndarray, drift_RQC: np.ndarray) -> None:
+    """Take the drift out of a result, in place; edges and texture stay as they are.
+
+    Near black and white a part of it is cut away with what leaves the range, so what then remains is taken out again.
+    """
+    scale = len(result_HWC) // len(input_hwC)
+    for _ in range(PASSES):
+        _take_out(result_HWC, drift_RQC, scale)
+        drift_RQC = color_drift(input_hwC, result_HWC)
+        if largest_drift(drift_RQC) < VISIBLE:
+            return
+
+
+def _take_out(result_HWC: np.ndarray, drift_RQC: np.ndarray, scale: int) -> None:
     smooth_RQC = _smooth(drift_RQC)
     if np.abs(smooth_RQC).max() < INVISIBLE:
         return

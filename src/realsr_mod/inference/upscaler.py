@@ -207,7 +207,7 @@ class Upscaler:
         settled_D = self._with_degrees(embedding_D, degrees)
         out = self._upscale(pixels_HWC, settled_D, self.precision_for(pixels_HWC.dtype), unwatched)
         if self.keep_colors:
-            without_drift(out[:, :, : Source(pixels_HWC).colors], _drift(pixels_HWC, out), self.scale)
+            _without_drift(pixels_HWC, out, _drift(pixels_HWC, out))
         return self._brought_to(out, pixels_HWC, outscale, size)
 
     def precision_for(self, dtype: np.dtype[Any]) -> str:
@@ -258,7 +258,7 @@ class Upscaler:
         if not self.keep_colors:
             return self._upscale(pixels_HWC, self._with_degrees(embedding_D, degrees), precision, on_tile)
         out, drift, _ = self._chosen(pixels_HWC, embedding_D, degrees, precision, on_tile)
-        without_drift(out[:, :, : Source(pixels_HWC).colors], drift, self.scale)
+        _without_drift(pixels_HWC, out, drift)
         return out
 
     def _chosen(
@@ -352,6 +352,12 @@ def _drift(pixels_HWC: np.ndarray, out_HWC: np.ndarray) -> np.ndarray:
     """How far the colours of areas moved, see `faithful`."""
     colors = Source(pixels_HWC).colors
     return color_drift(pixels_HWC[:, :, :colors], out_HWC[:, :, :colors])
+
+
+def _without_drift(pixels_HWC: np.ndarray, out_HWC: np.ndarray, drift_RQC: np.ndarray) -> None:
+    """Bring the colours of areas back, in place, see `faithful`."""
+    colors = Source(pixels_HWC).colors
+    without_drift(pixels_HWC[:, :, :colors], out_HWC[:, :, :colors], drift_RQC)
 
 
 def _on_cpu(embedding_D: "Tensor | np.ndarray") -> np.ndarray:
