@@ -12,6 +12,7 @@ from pytorch_lightning.loggers import CSVLogger
 from realsr_mod.data.batch import SRBatch
 from realsr_mod.data.datamodule import EmbeddedDataModule
 from realsr_mod.degradations.classic import Bicubic
+from realsr_mod.degradations.resize import resize
 from realsr_mod.methods.adversarial import AdversarialGame
 from realsr_mod.methods.base import DivergedError, SRModule
 from realsr_mod.networks.rrdb import RRDBNet
@@ -163,6 +164,34 @@ def test_real_images_may_be_those_before_sharpening():
     model.log = model.log_dict = lambda *_, **__: None
     model.training_step(batch, 0)
     assert seen[0] is batch.unsharpened
+
+
+def test_the_discriminator_may_see_what_was_added_alone():
+    game = AdversarialGame(UNetDiscriminator(4), ADAM, sees="difference")
+    lr = torch.rand(2, 3, 8, 8)
+    sr = resize(lr, 2).requires_grad_()
+    assert torch.equal(game.shown(sr, lr), torch.zeros(2, 3, 16, 16))
+    torch.testing.assert_close(game.shown(sr + 0.25, lr), torch.ones(2, 3, 16, 16))
+    game.shown(sr, lr).sum().backward()
+    assert (sr.grad == 4).all()
+    assert AdversarialGame(UNetDiscriminator(4), ADAM).shown(sr, lr) is sr
+
+
+def test_a_training_step_shows_what_was_added_to_either_image():
+    batch = SRBatch(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 16, 16))
+    model, judged = module(), []
+    model.adversarial.sees = "difference"
+    model.adversarial.discriminator_backward = lambda sr, real, share: judged.extend([sr, real]) or {}
+    model.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    model.log = model.log_dict = lambda *_, **__: None
+    model.training_step(batch, 0)
+    torch.testing.assert_close(judged[0], 4 * (model.network(batch.lr) - resize(batch.lr, 2)))
+    torch.testing.assert_close(judged[1], 4 * (batch.hr - resize(batch.lr, 2)))
+
+
+def test_what_cannot_be_seen_is_named():
+    with pytest.raises(ValueError, match=r"adversarial.sees must be one of image, difference; got 'residual'"):
+        AdversarialGame(UNetDiscriminator(4), ADAM, sees="residual")
 
 
 def test_gradient_of_two_half_batches_is_that_of_the_whole():
