@@ -1,7 +1,7 @@
 """A model between two others: their weights mixed once, kept as a model of its own that every engine can run.
 
-blended = blend(locate("kdsr-real-x4"), locate("kdsr-texture-x4"), 0.5)
-upscaler = Upscaler.load(blended)  # the same as Upscaler.load("kdsr-real-x4", blend=("kdsr-texture-x4", 0.5))
+blended = blend(locate("kdsr-camera-x4"), locate("kdsr-texture-x4"), 0.5)
+upscaler = Upscaler.load(blended)  # the same as Upscaler.load("kdsr-camera-x4", blend=("kdsr-texture-x4", 0.5))
 """
 
 import hashlib

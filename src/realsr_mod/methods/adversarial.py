@@ -35,8 +35,8 @@ class AdversarialGame:
         feature_matching: weight of the distance between what the discriminator's layers make of the restored and of the
             real image (pix2pixHD, arXiv 1711.11585), for the generator; 0: none. It suits targets that the LR image
             decides, as a trained network's images are, and needs a discriminator `with_features`.
-        sees: what the discriminator is shown: the `image`, or its `difference` from the LR image enlarged bicubically, in
-            units of a quarter, so that it looks at what was added alone, noise that was kept included.
+        sees: what the discriminator is shown: the `image`, or its `difference` from the LR image enlarged bicubically,
+            times four: what was added alone, of about an image's contrast.
         unsharpened: where the network is trained towards sharpened images, take those before the sharpening for
             real, as the authors of Real-ESRGAN and MM-RealSR do.
     """

@@ -168,4 +168,4 @@ def test_several_photos_become_one_file_and_what_fails_is_named(handlers):
 def test_texture_is_offered_by_halves_of_a_pair_alone(tmp_path):
     studio = Studio([*(entry.folder for entry in catalog.entries()), release(tmp_path / "run")], 10**6)
     found = {name: studio.texture(name) for name in studio.names if studio.texture(name) is not None}
-    assert found == {"kdsr-real-x4": 0, "kdsr-texture-x4": 1}
+    assert found == {"kdsr-camera-x4": 0, "kdsr-texture-x4": 1}

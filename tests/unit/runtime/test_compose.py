@@ -78,7 +78,9 @@ def test_an_experiment_that_sets_keys_of_a_game_goes_without_one(experiment, tak
 
 def test_keys_that_nothing_takes_are_named_with_the_remedy():
     check_groups(compose("train", ["adversarial=unet"]))
-    with pytest.raises(ValueError, match=r"adversarial has keys \(weight\).*choose adversarial=unet, .*: ~adversarial"):
+    with pytest.raises(
+        ValueError, match=r"adversarial has keys \(weight\).*choose adversarial=patch or unet, .*: ~adversarial"
+    ):
         check_groups(compose("train", ["+adversarial.weight=1"]))
 
 
