@@ -26,7 +26,10 @@ def failing(arguments, monkeypatch, capsys, task=lambda cfg: None):
         ("sede=1", ["no key 'sede'", "did you mean 'seed'?", "scale"]),
         ("experiment=kdsr_studnt", ["no experiment 'kdsr_studnt'", "'kdsr_student'?", "paper/kdsr_iso_teacher"]),
         ("data=foldr", ["data/foldr", "folder"]),
-        ("adversarial.weight=1", ["nothing is chosen for adversarial", "no key 'weight'", "choose adversarial=unet"]),
+        (
+            "adversarial.weight=1",
+            ["nothing is chosen for adversarial", "no key 'weight'", "choose adversarial=patch or adversarial=unet"],
+        ),
         ("~nosuch/group", ["nosuch/group"]),
         ("conditions=null", ["~conditions: this command has no group 'conditions'", "leave it out"]),
     ],
