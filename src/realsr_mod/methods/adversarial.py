@@ -62,7 +62,8 @@ class AdversarialGame:
         if feature_matching and not hasattr(discriminator, "with_features"):
             raise ValueError(
                 f"adversarial.feature_matching={feature_matching} needs a discriminator that shows its features; "
-                f"{type(discriminator).__name__} has no method with_features. Take UNetDiscriminator or PatchDiscriminator, or set it to 0"
+                f"{type(discriminator).__name__} has no method with_features. Take UNetDiscriminator or "
+                "PatchDiscriminator, or set it to 0"
             )
         if sees not in SEES:
             raise ValueError(f"adversarial.sees must be one of {', '.join(SEES)}; got {sees!r}")
